@@ -1,4 +1,6 @@
-"""How each agent is told to do one job: its configuration, its command, and what differs from its defaults."""
+"""How each agent is told to do one job: its configuration, its command, and what differs from
+its defaults.
+"""
 
 import dataclasses
 import pathlib
@@ -51,9 +53,17 @@ def mailferry_config(job, further=""):
     }[job.sink]
     tls = f'tls_ca_file = "{job.ca}"' if job.ca else 'tls = "none"\nallow_cleartext_password = true'
     retention = 'retention = "delete"\n' if job.delete else ""
-    sessions = f"max_sessions = {job.at_once}\nmax_sessions_per_host = {job.at_once}\n" if job.at_once else ""
-    accounts = "".join(f'[account.{user}]\nuser = "{user}"\npassword = "secret"\n' for user in job.users)
-    return written(job.place / "mailferry.toml", f"""state_dir = "{job.place}/state"
+    sessions = (
+        f"max_sessions = {job.at_once}\nmax_sessions_per_host = {job.at_once}\n"
+        if job.at_once
+        else ""
+    )
+    accounts = "".join(
+        f'[account.{user}]\nuser = "{user}"\npassword = "secret"\n' for user in job.users
+    )
+    return written(
+        job.place / "mailferry.toml",
+        f"""state_dir = "{job.place}/state"
 {sessions}[defaults]
 host = "{job.host}"
 port = {job.port}
@@ -62,7 +72,8 @@ recipient = "jane@home.lan"
 first_run = "all"
 {retention}{further}[delivery.it]
 {delivery}
-{accounts}""")
+{accounts}""",
+    )
 
 
 def mailferry(job):
@@ -70,19 +81,28 @@ def mailferry(job):
 
 
 def before(job):
-    """Another build of mailferry, to measure the cost of a change: `contrib/bench/run --against`."""
+    """Another build of mailferry, to measure the cost of a change: `contrib/bench/run
+    --against`.
+    """
     return Told([job.programs / BEFORE, "--config", mailferry_config(job), "poll"])
 
 
 def fetchmail(job):
     # It cannot write a Maildir itself: it runs a program that writes one.
-    delivery = f'smtphost "127.0.0.1/{job.relay_port}" smtpname "jane@home.lan"' if job.sink == "smtp" else \
-        f'mda "{job.mda} {job.out}/new"'
-    tls = f'ssl sslcertck sslcertfile "{job.ca}" sslcommonname "localhost"' if job.ca else 'sslproto ""'
+    delivery = (
+        f'smtphost "127.0.0.1/{job.relay_port}" smtpname "jane@home.lan"'
+        if job.sink == "smtp"
+        else f'mda "{job.mda} {job.out}/new"'
+    )
+    tls = (
+        f'ssl sslcertck sslcertfile "{job.ca}" sslcommonname "localhost"'
+        if job.ca
+        else 'sslproto ""'
+    )
     keep = "nokeep" if job.delete else "keep"
     # Each user has one server: it polls one after the other either way.
     polls = "".join(
-        f'poll s{at} via {job.host} protocol pop3 port {job.port} uidl auth password\n'
+        f"poll s{at} via {job.host} protocol pop3 port {job.port} uidl auth password\n"
         f'  user "{user}" password "secret" {tls} {keep} no rewrite {delivery}\n'
         for at, user in enumerate(job.users)
     )
@@ -93,12 +113,22 @@ def fetchmail(job):
 def getmail(job):
     if job.sink == "smtp":
         return None
-    destination = f"type = Maildir\npath = {job.out}/" if job.sink == "maildir" else \
-        f'type = MDA_external\npath = {job.mda}\narguments = ("{job.out}/new",)\nunixfrom = false'
-    kind = f"type = SimplePOP3SSLRetriever\nca_certs = {job.ca}" if job.ca else "type = SimplePOP3Retriever"
+    destination = (
+        f"type = Maildir\npath = {job.out}/"
+        if job.sink == "maildir"
+        else f"type = MDA_external\npath = {job.mda}\n"
+        f'arguments = ("{job.out}/new",)\nunixfrom = false'
+    )
+    kind = (
+        f"type = SimplePOP3SSLRetriever\nca_certs = {job.ca}"
+        if job.ca
+        else "type = SimplePOP3Retriever"
+    )
     words = ["getmail", "-q", f"--getmaildir={job.place}"]
     for user in job.users:
-        written(job.place / f"rc-{user}", f"""[retriever]
+        written(
+            job.place / f"rc-{user}",
+            f"""[retriever]
 {kind}
 server = {job.host}
 port = {job.port}
@@ -109,7 +139,8 @@ password = secret
 [options]
 read_all = false
 delete = {str(job.delete).lower()}
-""")
+""",
+        )
         words.append(f"--rcfile=rc-{user}")
     return Told(words)
 
@@ -117,17 +148,26 @@ delete = {str(job.delete).lower()}
 def mpop(job):
     if job.sink == "smtp":
         return None
-    delivery = f"delivery maildir {job.out}" if job.sink == "maildir" else f"delivery mda {job.mda} {job.out}/new"
+    delivery = (
+        f"delivery maildir {job.out}"
+        if job.sink == "maildir"
+        else f"delivery mda {job.mda} {job.out}/new"
+    )
     tls = f"tls on\ntls_starttls off\ntls_trust_file {job.ca}" if job.ca else "auth user\ntls off"
-    accounts = "".join(f"account {user}\nuser {user}\nuidls_file {job.place}/uidls-{user}\n" for user in job.users)
-    rc = written(job.place / "mpoprc", f"""defaults
+    accounts = "".join(
+        f"account {user}\nuser {user}\nuidls_file {job.place}/uidls-{user}\n" for user in job.users
+    )
+    rc = written(
+        job.place / "mpoprc",
+        f"""defaults
 host {job.host}
 port {job.port}
 password secret
 {tls}
 keep {"off" if job.delete else "on"}
 {delivery}
-{accounts}""")
+{accounts}""",
+    )
     return Told(["mpop", "-q", "-C", rc, "-a"])
 
 
@@ -141,20 +181,33 @@ def fdm(job):
     verify = "set verify-certificates\n" if job.ca else ""
     accounts = "".join(
         f'account "{user}" {kind} server "{job.host}" port {job.port} user "{user}" pass "secret"'
-        f' new-only cache "{job.place}/cache-{user}" no-apop {keep}\n' for user in job.users
+        f' new-only cache "{job.place}/cache-{user}" no-apop {keep}\n'
+        for user in job.users
     )
-    rc = written(job.place / "fdm.conf", f"""set maximum-size 200M
+    rc = written(
+        job.place / "fdm.conf",
+        f"""set maximum-size 200M
 set lock-file "{job.place}/lock"
 {verify}{accounts}action "it" {action}
 match all action "it"
-""")
+""",
+    )
     return Told(["fdm", "-q", "-f", rc, "fetch"], {"TMPDIR": job.place, **trusted(job)})
 
 
 def raw(job):
     """The baseline. The work defines what it does."""
-    words = [word.format(host=job.host, port=job.port, user=job.users[0], out=job.out, mda=job.mda, relay=job.relay_port)
-             for word in job.raw]
+    words = [
+        word.format(
+            host=job.host,
+            port=job.port,
+            user=job.users[0],
+            out=job.out,
+            mda=job.mda,
+            relay=job.relay_port,
+        )
+        for word in job.raw
+    ]
     tls = [f"ca={job.ca}"] if job.ca else []
     return Told([job.programs / "bench_raw", *words, *tls], trusted(job))
 
@@ -165,13 +218,24 @@ def trusted(job):
 
 
 BEFORE = "before"
-AGENTS = {"mailferry": mailferry, BEFORE: before, "fetchmail": fetchmail, "getmail": getmail, "mpop": mpop, "fdm": fdm, "raw": raw}
+AGENTS = {
+    "mailferry": mailferry,
+    BEFORE: before,
+    "fetchmail": fetchmail,
+    "getmail": getmail,
+    "mpop": mpop,
+    "fdm": fdm,
+    "raw": raw,
+}
 PEERS = ("fetchmail", "getmail", "mpop", "fdm")
 
 DIFFERS = {
     "mailferry": 'first_run = "all"',
     BEFORE: "the build that --against names",
-    "fetchmail": "uidl, keep, no rewrite; sslcommonname with TLS, as it knows no addresses in certificates; Maildir through the small MDA",
+    "fetchmail": (
+        "uidl, keep, no rewrite; sslcommonname with TLS, as it knows no addresses in "
+        "certificates; Maildir through the small MDA"
+    ),
     "getmail": "read_all = false, delete = false",
     "mpop": "auth user without TLS",
     "fdm": "new-only cache, maximum-size 200M, no-apop",
@@ -183,10 +247,17 @@ def installed(name):
 
 
 def copied(place, against=None):
-    """Our own programs where no other user may start them; `against` is the build to compare with."""
+    """Our own programs where no other user may start them; `against` is the build to compare
+    with.
+    """
     programs = place / "programs"
     programs.mkdir()
-    for source in (TARGET / "mailferry", TARGET.parent / "bench/bench_mda", EXAMPLES / "bench_raw", EXAMPLES / "bench_sled"):
+    for source in (
+        TARGET / "mailferry",
+        TARGET.parent / "bench/bench_mda",
+        EXAMPLES / "bench_raw",
+        EXAMPLES / "bench_sled",
+    ):
         if source.exists():
             shutil.copy2(source, programs)
     if against:

@@ -12,10 +12,13 @@ FIRST_DATE = 1_000_000_000
 
 
 def head(number, octets):
-    """About 1 KiB of fields if there is room for them. Checked from X-Bench-Id on, so that an agent may add fields above."""
+    """About 1 KiB of fields if there is room for them. Checked from X-Bench-Id on, so that an
+    agent may add fields above.
+    """
     fields = [
         f"Return-Path: <sender{number % 97}@example.org>",
-        f"Received: from mx{number % 9}.example.org by pop.example.org; Mon, 23 Nov 2026 12:00:00 +0000",
+        f"Received: from mx{number % 9}.example.org by pop.example.org; Mon, 23 Nov 2026 12:00:00 "
+        f"+0000",
         f"X-Bench-Id: {number}",
         f"From: Sender {number % 97} <sender{number % 97}@example.org>",
         "To: jane@home.lan",
@@ -38,8 +41,10 @@ def text(number, octets):
     size = len(lines[0])
     while size < octets:
         at = rng.randrange(1900)
-        line = pool[at:at + rng.randint(0, 76)].strip()
-        line = {0: ".", 1: "From here on ", 2: "..", 3: ""}.get(rng.randint(0, 40), "") + line + "\n"
+        line = pool[at : at + rng.randint(0, 76)].strip()
+        line = (
+            {0: ".", 1: "From here on ", 2: "..", 3: ""}.get(rng.randint(0, 40), "") + line + "\n"
+        )
         lines.append(line)
         size += len(line)
     return "".join(lines).encode()
@@ -56,7 +61,9 @@ def message(number, octets):
 
 
 def digest(chunks):
-    """The digest of everything from X-Bench-Id on, for any line ends. Takes chunks, of which the first contains that field."""
+    """The digest of everything from X-Bench-Id on, for any line ends. Takes chunks, of which the
+    first contains that field.
+    """
     found, sha = False, hashlib.sha256()
     for chunk in chunks:
         if not found:
@@ -105,9 +112,13 @@ class Maildrop:
         self.octets += wire
 
     def copy(self, drops, user):
-        """The same messages for another user, for an agent that deletes: links, which only the server removes."""
+        """The same messages for another user, for an agent that deletes: links, which only the
+        server removes.
+        """
         other = Maildrop(drops, user)
-        shutil.copytree(self.path, other.path, copy_function=os.link, ignore=shutil.ignore_patterns("dovecot*"))
+        shutil.copytree(
+            self.path, other.path, copy_function=os.link, ignore=shutil.ignore_patterns("dovecot*")
+        )
         other.digests, other.octets = self.digests, self.octets
         other.give()
         return other

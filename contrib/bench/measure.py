@@ -1,4 +1,6 @@
-"""One run of one program: wall time, CPU with its children, peak memory of its largest process, and the other load of the machine."""
+"""One run of one program: wall time, CPU with its children, peak memory of its largest process,
+and the other load of the machine.
+"""
 
 import ctypes
 import dataclasses
@@ -55,14 +57,17 @@ def enter(namespace):
 
 
 def tun(name):
-    """A tun device of this name in the present namespace: its descriptor carries bare IP packets."""
+    """A tun device of this name in the present namespace: its descriptor carries bare IP
+    packets.
+    """
     TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
     device = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
     return device
 
 
-# --- how quiet ------------------------------------------------------------------------------------------------------------
+# --- how quiet ------------------------------------------------------------------------------------
+
 
 def busy_seconds():
     """CPU of the whole machine: user, nice, system, and stolen by the host."""
@@ -71,7 +76,9 @@ def busy_seconds():
 
 
 def our_seconds():
-    """CPU of this process and its descendants, and of the kernel's own threads, which write our data."""
+    """CPU of this process and its descendants, and of the kernel's own threads, which write our
+    data.
+    """
     used, above = {}, {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -79,7 +86,7 @@ def our_seconds():
                 stat = pathlib.Path("/proc", entry, "stat").read_text()
             except OSError:
                 continue
-            fields = stat[stat.rindex(")") + 2:].split()
+            fields = stat[stat.rindex(")") + 2 :].split()
             above[int(entry)] = int(fields[1])
             used[int(entry)] = sum(int(field) for field in fields[11:15])
     us, total = {os.getpid(), 2}, 0
@@ -104,27 +111,46 @@ class Quiet:
 
     def __exit__(self, *_):
         wall = max(time.monotonic() - self.began, 1 / TICKS)
-        self.outside = max(0.0, (busy_seconds() - self.busy - our_seconds() + self.ours - 2 / TICKS) / wall)
+        self.outside = max(
+            0.0, (busy_seconds() - self.busy - our_seconds() + self.ours - 2 / TICKS) / wall
+        )
 
 
-# --- a run ----------------------------------------------------------------------------------------------------------------
+# --- a run ----------------------------------------------------------------------------------------
+
 
 def as_agent(command, prefix=()):
-    """The command that every agent is run by: as the user nobody if we are root, in the namespace that the prefix enters."""
-    lowered = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
+    """The command that every agent is run by: as the user nobody if we are root, in the
+    namespace that the prefix enters.
+    """
+    lowered = (
+        ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        if os.getuid() == 0
+        else []
+    )
     return [*map(str, prefix), *lowered, *map(str, command)]
 
 
 def run(command, environment, log, prefix=(), seconds=900):
-    """Runs it to its end, under GNU time, because a child of ours would count our memory as its peak."""
+    """Runs it to its end, under GNU time, because a child of ours would count our memory as its
+    peak.
+    """
     os.sync()
-    # Not -o: every program below would inherit an unexpected descriptor. The report is the last line of the log.
+    # Not -o: every program below would inherit an unexpected descriptor. The report is the last
+    # line of the log.
     command = as_agent(["/usr/bin/time", "-f", "\n%U %S %M", *command], prefix)
     environment = {**os.environ, **{name: str(value) for name, value in environment.items()}}
     with Quiet() as quiet, open(log, "wb") as out:
         began = time.monotonic()
-        child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent,
-                                 start_new_session=True)
+        child = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=log.parent,
+            start_new_session=True,
+        )
         problem = ""
         if not ended(child.pid, seconds):
             os.killpg(child.pid, signal.SIGKILL)
@@ -143,7 +169,9 @@ def run(command, environment, log, prefix=(), seconds=900):
 
 
 def ended(process, seconds):
-    """Waits for the end of a child, at most this long. Python's own wait with a time-out checks only every 50 ms."""
+    """Waits for the end of a child, at most this long. Python's own wait with a time-out checks
+    only every 50 ms.
+    """
     descriptor = os.pidfd_open(process)
     try:
         return bool(select.select([descriptor], [], [], seconds)[0])

@@ -49,7 +49,8 @@ class Goal:
         name = ours.name if ours and self.row else ""
         what = self.said or self.metric
         sign = ">=" if self.at_least else "<="
-        against = f" of {other.name if other else self.of}{' (the best peer)' if self.of == 'best' and other else ''}'s" if self.of else ""
+        best = " (the best peer)" if self.of == "best" and other else ""
+        against = f" of {other.name if other else self.of}{best}'s" if self.of else ""
         unit = f" {self.unit}" if self.unit else ""
         return f"{name + ': ' if name else ''}{what} {sign} {self.limit:.3g}{unit}{against}: {came}"
 
@@ -61,7 +62,9 @@ class Figures:
         self.name, self.agent, self.differs, self.runs = one.name, one.agent, one.differs, []
 
     def figure(self, metric):
-        """The median of the quiet runs, or of the noisy ones if there are no others. Failed runs do not count."""
+        """The median of the quiet runs, or of the noisy ones if there are no others. Failed runs
+        do not count.
+        """
         good = [run for run in self.runs if not run.problem]
         chosen = [run for run in good if not run.noisy] or good
         if not chosen:
@@ -82,7 +85,11 @@ class Figures:
 
 def best(rows, metric):
     """The peer with the smallest figure."""
-    peers = [row for row in rows.values() if row.agent not in ("mailferry", agents.BEFORE, "raw") and row.figure(metric)]
+    peers = [
+        row
+        for row in rows.values()
+        if row.agent not in ("mailferry", agents.BEFORE, "raw") and row.figure(metric)
+    ]
     return min(peers, key=lambda row: row.figure(metric), default=None)
 
 
@@ -92,35 +99,71 @@ def number(value, digits=2):
 
 def table(work, rows, differs):
     """One work as text."""
-    lines = [f"{work.name}: {work.title}" + ("" if work.count is None else f" (this run: {work.count})")]
-    lines.append(f"  {'agent':26} {'wall s':>8} {'range':>15} {'rate /s':>8} {'CPU s':>7} {'peak MiB':>9} {'mailferry/it':>13}  check")
+    lines = [
+        f"{work.name}: {work.title}" + ("" if work.count is None else f" (this run: {work.count})")
+    ]
+    lines.append(
+        f"  {'agent':26} {'wall s':>8} {'range':>15} {'rate /s':>8} {'CPU s':>7} {'peak MiB':>9} "
+        f"{'mailferry/it':>13}  check"
+    )
     ours = next((row.figure("wall") for row in rows.values() if row.agent == "mailferry"), None)
     for row in rows.values():
         wall = row.figure("wall")
-        spread = "-" if not row.runs else f"{min(run.wall for run in row.runs):.2f}..{max(run.wall for run in row.runs):.2f}"
+        spread = (
+            "-"
+            if not row.runs
+            else f"{min(run.wall for run in row.runs):.2f}..{max(run.wall for run in row.runs):.2f}"
+        )
         ratio = "-" if not (ours and wall) else f"{ours / wall:.2f}"
         name = row.name + (" (floor)" if row.agent == "raw" else "")
-        lines.append(f"  {name:26} {number(wall):>8} {spread:>15} {number(row.figure('rate'), 0):>8} {number(row.figure('cpu')):>7} "
-                     f"{number(row.figure('peak'), 1):>9} {ratio:>13}  {row.verdict}")
+        lines.append(
+            f"  {name:26} {number(wall):>8} {spread:>15} {number(row.figure('rate'), 0):>8} "
+            f"{number(row.figure('cpu')):>7} "
+            f"{number(row.figure('peak'), 1):>9} {ratio:>13}  {row.verdict}"
+        )
         for run in row.runs[:1]:
             if "said" in run.extra:
                 lines.append(f"      {run.extra['said']}")
     for goal in work.goals:
         lines.append(f"  goal: {goal.judged(rows)[0]}")
-    changed = [f"{row.name}: {said}" for row in rows.values()
-               if (said := "; ".join(part for part in (row.differs, differs.get(row.agent, "")) if part))]
+    changed = [
+        f"{row.name}: {said}"
+        for row in rows.values()
+        if (said := "; ".join(part for part in (row.differs, differs.get(row.agent, "")) if part))
+    ]
     lines.append("  settings: " + " | ".join(changed))
     return "\n".join(lines)
 
 
 def saved(path, machine, form, results):
     """All results, run by run."""
-    path.write_text(json.dumps({
-        "machine": machine, "form": form,
-        "works": [{
-            "work": work.name, "title": work.title, "count": work.count,
-            "goals": [dict(zip(("goal", "reached"), goal.judged(rows))) for goal in work.goals],
-            "rows": [{"row": row.name, "agent": row.agent, "differs": row.differs,
-                      "runs": [dataclasses.asdict(run) for run in row.runs]} for row in rows.values()],
-        } for work, rows in results],
-    }, indent=1) + "\n")
+    path.write_text(
+        json.dumps(
+            {
+                "machine": machine,
+                "form": form,
+                "works": [
+                    {
+                        "work": work.name,
+                        "title": work.title,
+                        "count": work.count,
+                        "goals": [
+                            dict(zip(("goal", "reached"), goal.judged(rows))) for goal in work.goals
+                        ],
+                        "rows": [
+                            {
+                                "row": row.name,
+                                "agent": row.agent,
+                                "differs": row.differs,
+                                "runs": [dataclasses.asdict(run) for run in row.runs],
+                            }
+                            for row in rows.values()
+                        ],
+                    }
+                    for work, rows in results
+                ],
+            },
+            indent=1,
+        )
+        + "\n"
+    )

@@ -1,4 +1,6 @@
-"""The servers for the agents: Dovecot and a relay, on loopback or at the far end of the slow line."""
+"""The servers for the agents: Dovecot and a relay, on loopback or at the far end of the slow
+line.
+"""
 
 import collections
 import grp
@@ -45,10 +47,46 @@ class Certificates:
         def openssl(*words):
             subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
-        openssl("req", "-x509", *curve, "-keyout", place / "ca.key", "-out", self.ca, "-days", 30, "-subj", "/CN=bench CA")
-        openssl("req", *curve, "-keyout", self.key, "-out", place / "server.csr", "-subj", "/CN=localhost")
-        openssl("x509", "-req", "-in", place / "server.csr", "-CA", self.ca, "-CAkey", place / "ca.key", "-CAcreateserial",
-                "-out", self.cert, "-days", 30, "-extfile", place / "names")
+        openssl(
+            "req",
+            "-x509",
+            *curve,
+            "-keyout",
+            place / "ca.key",
+            "-out",
+            self.ca,
+            "-days",
+            30,
+            "-subj",
+            "/CN=bench CA",
+        )
+        openssl(
+            "req",
+            *curve,
+            "-keyout",
+            self.key,
+            "-out",
+            place / "server.csr",
+            "-subj",
+            "/CN=localhost",
+        )
+        openssl(
+            "x509",
+            "-req",
+            "-in",
+            place / "server.csr",
+            "-CA",
+            self.ca,
+            "-CAkey",
+            place / "ca.key",
+            "-CAcreateserial",
+            "-out",
+            self.cert,
+            "-days",
+            30,
+            "-extfile",
+            place / "names",
+        )
 
 
 class Dovecot:
@@ -126,13 +164,18 @@ service stats {{
   chroot =
 }}
 """)
-        self.process = subprocess.Popen([*prefix, "/usr/sbin/dovecot", "-F", "-c", place / "dovecot.conf"],
-                                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [*prefix, "/usr/sbin/dovecot", "-F", "-c", place / "dovecot.conf"],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         until(self.answers, "Dovecot")
 
     def answers(self):
         if self.process.poll() is not None:
-            raise SystemExit(f"bench: Dovecot ended: {self.log.read_text() if self.log.exists() else ''}")
+            raise SystemExit(
+                f"bench: Dovecot ended: {self.log.read_text() if self.log.exists() else ''}"
+            )
         return self.log.exists() and "starting up" in self.log.read_text()
 
     def logins(self):
@@ -140,7 +183,9 @@ service stats {{
         found = []
         for line in self.log.read_text(errors="replace").splitlines():
             if "pop3-login: Info: Login: user=<" in line:
-                found.append((int(line.split(" ", 1)[0]), line.split("user=<", 1)[1].split(">", 1)[0]))
+                found.append(
+                    (int(line.split(" ", 1)[0]), line.split("user=<", 1)[1].split(">", 1)[0])
+                )
         return found
 
     def stop(self):
@@ -186,15 +231,21 @@ class LongLine:
 
     def _join(self):
         ends = []
-        for name, device, address, peer in ((self.far, "mfb0", self.FAR, self.NEAR), (self.near, "mfb1", self.NEAR, self.FAR)):
+        for name, device, address, peer in (
+            (self.far, "mfb0", self.FAR, self.NEAR),
+            (self.near, "mfb1", self.NEAR, self.FAR),
+        ):
             ip("netns", "add", name)
             ip("-n", name, "link", "set", "lo", "up")
             ends.append(measure.in_namespace(name, lambda device=device: measure.tun(device)))
             ip("-n", name, "addr", "add", f"{address}/32", "peer", f"{peer}/32", "dev", device)
             ip("-n", name, "link", "set", device, "txqueuelen", "20000", "up")
         # Its standard input and output are the ends, so that it needs no unsafe code to own them.
-        self.line = subprocess.Popen(["nice", "-n", "-10", EXAMPLES / "bench_line", str(self.delay_ms)], stdin=ends[0],
-                                     stdout=ends[1])
+        self.line = subprocess.Popen(
+            ["nice", "-n", "-10", EXAMPLES / "bench_line", str(self.delay_ms)],
+            stdin=ends[0],
+            stdout=ends[1],
+        )
         for end in ends:
             os.close(end)
         return self
@@ -206,7 +257,10 @@ class LongLine:
         return ["nsenter", f"--net=/run/netns/{self.near}", "--"]
 
     def round_trip_ms(self, port):
-        """(smallest, mean, largest) of some connections to a server at the far end: each takes one round trip."""
+        """(smallest, mean, largest) of some connections to a server at the far end: each takes
+        one round trip.
+        """
+
         def once():
             began = time.monotonic()
             socket.create_connection((self.FAR, port), 5).close()
@@ -229,9 +283,25 @@ def ip(*words):
 
 def machine():
     """The conditions of the results: sizes, never names."""
-    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in open("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        "?",
+    )
     memory = int(open("/proc/meminfo").readline().split()[1]) // 1024 // 1024
     uname = os.uname()
-    where = json.loads(subprocess.run(["findmnt", "-J", "-T", os.environ.get("TMPDIR", "/tmp"), "-o", "FSTYPE"],
-                                      capture_output=True, text=True).stdout or '{"filesystems":[{"fstype":"?"}]}')
-    return f"{os.cpu_count()} processors ({model}), {memory} GiB, Linux {uname.release}, {where['filesystems'][0]['fstype']}"
+    where = json.loads(
+        subprocess.run(
+            ["findmnt", "-J", "-T", os.environ.get("TMPDIR", "/tmp"), "-o", "FSTYPE"],
+            capture_output=True,
+            text=True,
+        ).stdout
+        or '{"filesystems":[{"fstype":"?"}]}'
+    )
+    return (
+        f"{os.cpu_count()} processors ({model}), {memory} GiB, Linux {uname.release}, "
+        f"{where['filesystems'][0]['fstype']}"
+    )

@@ -1,7 +1,7 @@
 """What each agent must know of a maildrop to have seen it, in its own format.
 
-mailferry earns its records by a real first poll of everything. The peers' files are written here as they write them, which a poll of a
-hundred thousand messages by each would take an hour to do.
+mailferry earns its records by a real first poll of everything. The peers' files are written here as
+they write them, which a poll of a hundred thousand messages by each would take an hour to do.
 """
 
 import poplib
@@ -42,13 +42,19 @@ def seeded(bench, drop, count):
     if len(ids) != count:
         raise SystemExit(f"bench: {len(ids)} of {count} messages are listed")
     ran = earned(bench, agents.mailferry, place, user, count)
-    print(f"W8: mailferry's records are those of its own first poll of {count} messages ({ran.wall:.1f} s); the peers' are written for them")
+    print(
+        f"W8: mailferry's records are those of its own first poll of {count} messages "
+        f"({ran.wall:.1f} s); the peers' are written for them"
+    )
     now = int(time.time())
     files = {
         "fetchmail/ids": "".join(f"{user}@{server.address} {one}\n" for one in ids),
-        f"mpop/uidls-{user}": f" {count} {server.address} {user}\n" + "".join(f"{one}\n" for one in sorted(ids)),
+        f"mpop/uidls-{user}": f" {count} {server.address} {user}\n"
+        + "".join(f"{one}\n" for one in sorted(ids)),
         f"fdm/cache-{user}": "".join(f"{len(one)} {one}\n" for one in ids),
-        f"getmail/oldmail-{server.address}-{server.plain}-{user}": "".join(f"{one}\0{now}\n" for one in ids),
+        f"getmail/oldmail-{server.address}-{server.plain}-{user}": "".join(
+            f"{one}\0{now}\n" for one in ids
+        ),
     }
     states = States(place / "states")
     for name, text in files.items():
@@ -66,7 +72,9 @@ def seeded(bench, drop, count):
 
 def earned(bench, agent, place, user, count):
     """A first poll of everything, which leaves the agent's records in `place`."""
-    job = agents.Job(place, place / "out", bench.near.address, bench.near.plain, [user], programs=bench.programs)
+    job = agents.Job(
+        place, place / "out", bench.near.address, bench.near.plain, [user], programs=bench.programs
+    )
     told = agent(job)
     bench.give(place)
     ran = measure.run(told.command, told.environment, place / "log")

@@ -1,4 +1,6 @@
-"""One cell of the table: one agent, one row, with its own server, destination and home directory."""
+"""One cell of the table: one agent, one row, with its own server, destination and home
+directory.
+"""
 
 import os
 import time
@@ -83,7 +85,9 @@ class Cell:
             raise Failed(code)
 
     def kill(self):
-        """kill -9, once the destination has been quiet for a second: everything before is then as durable as it will be."""
+        """kill -9, once the destination has been quiet for a second: everything before is then
+        as durable as it will be.
+        """
         self.settle()
         self.process.kill()
 
@@ -96,7 +100,9 @@ class Cell:
             time.sleep(0.05)
 
     def later(self, done, polls=3):
-        """Polls until `done()`, and waits as long as an agent does between two tries of a message."""
+        """Polls until `done()`, and waits as long as an agent does between two tries of a
+        message.
+        """
         for n in range(polls):
             if n and self.agent in agents.WAITS_S:
                 agents.STOPPED.wait(agents.WAITS_S[self.agent])
@@ -105,7 +111,9 @@ class Cell:
                 return
 
     def intervals(self, count):
-        """This many seconds as a daemon that polls every second; other agents are started that often."""
+        """This many seconds as a daemon that polls every second; other agents are started that
+        often.
+        """
         if self.agent not in agents.DAEMONS:
             return self.poll(count)
         self.daemon = True
@@ -118,10 +126,14 @@ class Cell:
     # --- judging ---
 
     def left(self, gone):
-        """Words for those of these messages that are still on the server, although they were delivered and should be deleted."""
+        """Words for those of these messages that are still on the server, although they were
+        delivered and should be deleted.
+        """
         left = sorted(set(gone) & {one.number for one in self.server.on_server()})
         if left:
-            self.details.append(f"still on the server: {left}; exit codes {self.codes}; logins {self.server.logins}")
+            self.details.append(
+                f"still on the server: {left}; exit codes {self.codes}; logins {self.server.logins}"
+            )
         return [f"left {len(left)}"] if left else []
 
     def output(self):
@@ -133,14 +145,18 @@ class Cell:
     def arrived(self, number=None):
         """Whether the message, or every message, has arrived in some form."""
         count = self.count()
-        return all(count.copies(one.number) for one in self.server.messages if number in (None, one.number))
+        return all(
+            count.copies(one.number) for one in self.server.messages if number in (None, one.number)
+        )
 
     def emptied(self):
         """Whether the server has no message any more."""
         return not self.server.on_server()
 
     def verdict(self, wanted=None, doubles=0):
-        """`wanted` are the numbers that must have arrived, all of them by default; this many extra copies are allowed."""
+        """`wanted` are the numbers that must have arrived, all of them by default; this many
+        extra copies are allowed.
+        """
         messages, count, words = self.server.messages, self.count(), []
         gone = self.server.gone | self.server.hidden
         wanted = {one.number for one in messages} if wanted is None else set(wanted)
@@ -148,16 +164,22 @@ class Cell:
         lost = [number for number in missing if number in gone]
         blocked = [number for number in missing if number in wanted and number not in gone]
         doubled = sum(count.copies(one.number) - 1 for one in messages if count.copies(one.number))
-        for word, number in (("lost", len(lost)), ("blocked", len(blocked)), ("doubled", doubled if doubled > doubles else 0),
-                             ("altered", sum(1 for n in count.altered.values() if n))):
+        for word, number in (
+            ("lost", len(lost)),
+            ("blocked", len(blocked)),
+            ("doubled", doubled if doubled > doubles else 0),
+            ("altered", sum(1 for n in count.altered.values() if n)),
+        ):
             if number:
                 words.append(f"{word} {number}")
         if count.cut:
             words.append("cut-off delivered")
         if words:
+            copies = {one.number: count.copies(one.number) for one in messages}
+            odd = {number: times for number, times in copies.items() if times != 1}
             self.details.append(
-                f"exit codes {self.codes}; logins {self.server.logins}; lost {lost}, blocked {blocked}; "
-                f"copies {({one.number: count.copies(one.number) for one in messages if count.copies(one.number) != 1} if len(messages) < 50 else '...')}"
+                f"exit codes {self.codes}; logins {self.server.logins}; lost {lost}, "
+                f"blocked {blocked}; copies {odd if len(messages) < 50 else '...'}"
             )
             self.details += count.samples[:2]
         return words

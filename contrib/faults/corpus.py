@@ -1,4 +1,6 @@
-"""Messages that contain their number, and the comparison of delivered messages with those of the maildrop."""
+"""Messages that contain their number, and the comparison of delivered messages with those of the
+maildrop.
+"""
 
 import collections
 import random
@@ -17,7 +19,9 @@ class Message:
         self.marked = bool(MARK.search(octets))
 
     def whole(self):
-        """The part that must arrive, with every CRLF as LF, from the mark on if there is one: fields may be added on top."""
+        """The part that must arrive, with every CRLF as LF, from the mark on if there is one:
+        fields may be added on top.
+        """
         return from_mark(lf(self.octets))
 
 
@@ -27,19 +31,25 @@ def lf(octets):
 
 def from_mark(octets):
     found = MARK.search(octets)
-    return octets[found.start():] if found else octets
+    return octets[found.start() :] if found else octets
 
 
 def message(number, body=None, to="jane@home.lan", lines=40, sender="", top=b""):
-    """A plain message. With the null sender no agent has an address to bounce to. `top` goes above its header."""
+    """A plain message. With the null sender no agent has an address to bounce to. `top` goes
+    above its header.
+    """
     rng = random.Random(number)
     if body is None:
         body = b"".join(
-            "".join(rng.choices("abcdefghijklmnopqrstuvwxyz     ", k=60)).strip().encode() + b"x\r\n" for _ in range(lines)
+            "".join(rng.choices("abcdefghijklmnopqrstuvwxyz     ", k=60)).strip().encode()
+            + b"x\r\n"
+            for _ in range(lines)
         )
     head = (
-        f"Return-Path: <{sender}>\r\nX-Faults-Id: {number}\r\nFrom: sender@example.org\r\nTo: {to}\r\n"
-        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nSubject: message {number}\r\nMessage-ID: <{number}.faults@example.org>\r\n\r\n"
+        f"Return-Path: <{sender}>\r\nX-Faults-Id: {number}\r\nFrom: sender@example.org\r\nTo: "
+        f"{to}\r\n"
+        f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nSubject: message {number}\r\nMessage-ID: "
+        f"<{number}.faults@example.org>\r\n\r\n"
     )
     return Message(number, top + head.encode() + body)
 
@@ -51,7 +61,9 @@ def maildrop(count=5, **changed):
 
 
 def same_unmarked(got, whole):
-    """A message without header may get fields on top, but then an empty line must separate them from its body."""
+    """A message without header may get fields on top, but then an empty line must separate them
+    from its body.
+    """
     if got == whole:
         return True
     if not whole.strip():
@@ -64,7 +76,11 @@ class Count:
     """The result for each message: how many whole, altered and truncated copies of it arrived."""
 
     def __init__(self, messages, delivered):
-        self.whole, self.altered, self.cut = collections.Counter(), collections.Counter(), collections.Counter()
+        self.whole, self.altered, self.cut = (
+            collections.Counter(),
+            collections.Counter(),
+            collections.Counter(),
+        )
         self.samples = []
         by_number = {one.number: one for one in messages}
         unmarked = [one for one in messages if not one.marked]
@@ -84,9 +100,15 @@ class Count:
                 continue
             if same:
                 self.whole[one.number] += 1
-            elif len(got) < len(one.whole()) and one.whole().startswith(got.rstrip(b"\n")) and one.marked:
+            elif (
+                len(got) < len(one.whole())
+                and one.whole().startswith(got.rstrip(b"\n"))
+                and one.marked
+            ):
                 self.cut[one.number] += 1
-                self.samples.append(f"{len(got)} of {len(one.whole())} octets of message {one.number} delivered")
+                self.samples.append(
+                    f"{len(got)} of {len(one.whole())} octets of message {one.number} delivered"
+                )
             else:
                 self.altered[one.number] += 1
                 self.samples.append(f"message {one.number} {difference(one.whole(), got)}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the same faults with mailferry and its peers, and prints which of them lost, repeated, altered or blocked messages.
+"""Runs the same faults with mailferry and its peers, and prints which of them lost, repeated,
+altered or blocked messages.
 
 Run by contrib/faults/run, which builds mailferry. See contrib/faults/README.md.
 """
@@ -22,12 +23,15 @@ import rows
 from cell import Cell, Failed
 
 LEGEND = """
-`pass`: the condition of the row holds. Otherwise: `lost n` messages are gone from the server and were not delivered; `doubled n` copies were
-delivered too many; `altered n` messages arrived changed; `cut-off delivered`: a part of a message was delivered as a whole one;
-`blocked n` messages that could be delivered were not; `left n` messages
-were delivered, but not deleted on the server although the row requires it; `tried n times`: a message that was refused for good was offered in each poll;
-`never started again`: after the kill it has not logged in; `exit 0`: it reported success; the others explain themselves. `failed`: it did not end, or wrote without limit, and was stopped;
-`cannot`: it has no such feature; `not installed`; `error`: the fault program itself went wrong.
+`pass`: the condition of the row holds. Otherwise: `lost n` messages are gone from the server and
+were not delivered; `doubled n` copies were delivered too many; `altered n` messages arrived
+changed; `cut-off delivered`: a part of a message was delivered as a whole one; `blocked n` messages
+that could be delivered were not; `left n` messages were delivered, but not deleted on the server
+although the row requires it; `tried n times`: a message that was refused for good was offered in
+each poll; `never started again`: after the kill it has not logged in; `exit 0`: it reported
+success; the others explain themselves. `failed`: it did not end, or wrote without limit, and was
+stopped; `cannot`: it has no such feature; `not installed`; `error`: the fault program itself went
+wrong.
 """
 
 
@@ -35,10 +39,28 @@ def certificate(work, name):
     """A self-signed certificate for 127.0.0.1."""
     made = (work / f"{name}.pem", work / f"{name}.key")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,DNS:127.0.0.1,DNS:localhost",
-         "-out", made[0], "-keyout", made[1]],
-        check=True, capture_output=True,
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1,DNS:127.0.0.1,DNS:localhost",
+            "-out",
+            made[0],
+            "-keyout",
+            made[1],
+        ],
+        check=True,
+        capture_output=True,
     )
     made[0].chmod(0o644)
     return made
@@ -67,7 +89,9 @@ def judge(row, agent, work, programs, certificates):
 
 @contextlib.contextmanager
 def stopping():
-    """After an interrupt, the running cells end what they started, and the others do nothing, before the pool is waited for."""
+    """After an interrupt, the running cells end what they started, and the others do nothing,
+    before the pool is waited for.
+    """
     try:
         yield
     except KeyboardInterrupt:
@@ -80,12 +104,28 @@ def table(asked, names, cells):
     print("|" + "---|" * (len(names) + 3))
     for row in asked:
         settings = f" ({row.settings})" if row.settings else ""
-        print(f"| `{row.id}` | {row.fault}{settings} | {row.passes} | " + " | ".join(cells[row.id, name][0] for name in names) + " |")
+        print(
+            f"| `{row.id}` | {row.fault}{settings} | {row.passes} | "
+            + " | ".join(cells[row.id, name][0] for name in names)
+            + " |"
+        )
     print(LEGEND)
-    print("Versions: " + "; ".join(agents.version(name) if agents.installed(name) else f"{name} not installed" for name in names) + ".")
-    waits = ", ".join(f"{name} {seconds} s" for name, seconds in agents.WAITS_S.items() if name in names)
+    print(
+        "Versions: "
+        + "; ".join(
+            agents.version(name) if agents.installed(name) else f"{name} not installed"
+            for name in names
+        )
+        + "."
+    )
+    waits = ", ".join(
+        f"{name} {seconds} s" for name, seconds in agents.WAITS_S.items() if name in names
+    )
     if waits:
-        print(f"Between two tries of one message these agents are given the time they ask for: {waits}.")
+        print(
+            f"Between two tries of one message these agents are given the time they ask for: "
+            f"{waits}."
+        )
     print()
     for row in asked:
         for name in names:
@@ -95,11 +135,15 @@ def table(asked, names, cells):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rows", help="ids, with commas between them; all by default")
     parser.add_argument("--agents", default=",".join(agents.AGENTS))
     parser.add_argument("--jobs", type=int, default=6, help="cells at the same time")
-    parser.add_argument("--keep", action="store_true", help="keep the directory with every configuration, output and delivery")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the directory with every configuration, output and delivery",
+    )
     parser.add_argument("--list", action="store_true", help="print the rows and run nothing")
     asked = parser.parse_args()
     every = rows.load()
@@ -109,9 +153,14 @@ def main():
         return 0
     wanted = asked.rows.split(",") if asked.rows else [row.id for row in every]
     names = asked.agents.split(",")
-    unknown = [name for name in wanted if name not in {row.id for row in every}] + [name for name in names if name not in agents.AGENTS]
+    unknown = [name for name in wanted if name not in {row.id for row in every}] + [
+        name for name in names if name not in agents.AGENTS
+    ]
     if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; --list prints the rows, and the agents are {', '.join(agents.AGENTS)}")
+        parser.error(
+            f"unknown: {', '.join(unknown)}; --list prints the rows, and the agents are "
+            f"{', '.join(agents.AGENTS)}"
+        )
     chosen = [row for row in every if row.id in wanted]
     if not shutil.which("openssl"):
         raise SystemExit("faults: there is no openssl; run contrib/setup faults")
@@ -137,7 +186,11 @@ def main():
             for future in concurrent.futures.as_completed(keys):
                 key = keys[future]
                 cells[key] = future.result()
-                print(f"{time.monotonic() - began:6.1f} s {key[0]} {key[1]}: {cells[key][0]}", file=sys.stderr, flush=True)
+                print(
+                    f"{time.monotonic() - began:6.1f} s {key[0]} {key[1]}: {cells[key][0]}",
+                    file=sys.stderr,
+                    flush=True,
+                )
         table(chosen, names, cells)
     except KeyboardInterrupt:
         raise SystemExit("faults: interrupted") from None
@@ -146,7 +199,11 @@ def main():
             print(f"kept: {work}", file=sys.stderr)
         else:
             shutil.rmtree(work, ignore_errors=True)
-    return 1 if any(cells[row.id, "mailferry"][0] != "pass" for row in chosen if "mailferry" in names) else 0
+    return (
+        1
+        if any(cells[row.id, "mailferry"][0] != "pass" for row in chosen if "mailferry" in names)
+        else 0
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""A POP3 server with faults on command. It is honest otherwise, and knows the truth: which messages were deleted and committed by QUIT."""
+"""A POP3 server with faults on command. It is honest otherwise, and knows the truth: which
+messages were deleted and committed by QUIT.
+"""
 
 import base64
 import collections
@@ -13,38 +15,43 @@ class Faults:
     """The faults; by default none. Numbers are those of messages, not of a session."""
 
     def __init__(self, **asked):
-        self.cut = {}            # number -> place ("header", "body", "dot", "after-dot"): the connection drops there, once
+        # number -> place ("header", "body", "dot", "after-dot"): the connection drops there, once
+        self.cut = {}
         self.cut_always = False  # not once, but each time
-        self.odd = {}            # (verb, number or None) -> one of ODD: how that command is answered, each time
-        self.retr_err = set()    # -ERR to RETR of these
-        self.list_line = {}      # number -> function(message number of the session) -> the line to send instead
-        self.uidl_line = {}      # the same; the function may return None: then no line is sent
+        # (verb, number or None) -> one of ODD: how that command is answered, each time
+        self.odd = {}
+        self.retr_err = set()  # -ERR to RETR of these
+        # number -> function(message number of the session) -> the line to send instead
+        self.list_line = {}
+        self.uidl_line = {}  # the same; the function may return None: then no line is sent
         self.uidl_err = False
-        self.proofs = {}         # "UIDL", "LIST" (of one message) or "STAT" -> one of PROOFS: how it is answered, each time
-        self.replies = {}        # number -> function(body, dots stuffed) -> the whole reply to RETR
-        self.lists_in_lf = False # lines of UIDL, LIST and CAPA end in a bare LF
+        # "UIDL", "LIST" (of one message) or "STAT" -> one of PROOFS: how it is answered, each time
+        self.proofs = {}
+        self.replies = {}  # number -> function(body, dots stuffed) -> the whole reply to RETR
+        self.lists_in_lf = False  # lines of UIDL, LIST and CAPA end in a bare LF
         self.greeting = b"+OK faults ready\r\n"
-        self.sizes = None        # function(octets) -> the size in LIST and STAT
+        self.sizes = None  # function(octets) -> the size in LIST and STAT
         self.capa = ["UIDL", "TOP", "USER"]
-        self.no_login = False    # -ERR to every password
+        self.no_login = False  # -ERR to every password
         self.login_refusal = "-ERR wrong password"
-        self.hides = False       # retrieved messages are not listed after QUIT
-        self.quit_reply = True   # False: QUIT commits, once, and its reply is lost
-        self.at = {}             # moment ("login", "retr 8", "dele 5", "quit") -> function, once; then the connection drops
-        self.grows = []          # messages that arrive, one at each login
+        self.hides = False  # retrieved messages are not listed after QUIT
+        self.quit_reply = True  # False: QUIT commits, once, and its reply is lost
+        # moment ("login", "retr 8", "dele 5", "quit") -> function, once; then the connection drops
+        self.at = {}
+        self.grows = []  # messages that arrive, one at each login
         self.patience_s = LONGEST_WAIT_S  # a client that is silent this long is disconnected
-        self.tls = None          # (certificate, key)
+        self.tls = None  # (certificate, key)
         self.implicit = False
-        self.stls = True         # announced and supported, if there is a certificate
-        self.inject = False      # an unencrypted reply follows the one to STLS
+        self.stls = True  # announced and supported, if there is a certificate
+        self.inject = False  # an unencrypted reply follows the one to STLS
         for name, value in asked.items():
             if not hasattr(self, name):
                 raise TypeError(name)
             setattr(self, name, value)
 
 
-# How a command may be answered oddly: the text in place of the honest reply, and whether the connection drops then. A command is
-# carried out if its honest reply is a part of the odd one.
+# How a command may be answered oddly: the text in place of the honest reply, and whether the
+# connection drops then. A command is carried out if its honest reply is a part of the odd one.
 ODD = {
     "empty-line": (lambda honest: b"\r\n", False),
     "words": (lambda honest: b"internal server error\r\n", False),
@@ -61,11 +68,16 @@ PROOFS = {
     "refused": lambda session, argument: session.say("-ERR what?"),
     "nothing": lambda session, argument: session.say("+OK"),
     "whole-listing": lambda session, argument: session.do_uidl(""),
-    "other-number": lambda session, argument: session.do_uidl(str(1 + int(argument) % len(session.listed))),
-    "more-words": lambda session, argument: session.say(f"+OK {argument} {session.listed[int(argument) - 1].unique_id} as you wished"),
+    "other-number": lambda session, argument: session.do_uidl(
+        str(1 + int(argument) % len(session.listed))
+    ),
+    "more-words": lambda session, argument: session.say(
+        f"+OK {argument} {session.listed[int(argument) - 1].unique_id} as you wished"
+    ),
     "other-total": lambda session, argument: session.say("+OK 99 1"),
 }
-# A client that still waits for the rest of an odd answer is disconnected: no row needs to know how long it would wait.
+# A client that still waits for the rest of an odd answer is disconnected: no row needs to know how
+# long it would wait.
 ODD_PATIENCE_S = 20
 
 
@@ -76,11 +88,13 @@ class Dropped(Exception):
 class Server:
     def __init__(self, messages, faults):
         self.messages, self.faults = list(messages), faults
-        self.gone = set()                 # numbers deleted, and committed by QUIT
-        self.hidden = set()               # numbers that a server that hides retrieved mail does not list any more
+        self.gone = set()  # numbers deleted, and committed by QUIT
+        self.hidden = (
+            set()
+        )  # numbers that a server that hides retrieved mail does not list any more
         self.retrieved = collections.Counter()
         self.logins = 0
-        self.passwords = []               # (password, whether TLS was on)
+        self.passwords = []  # (password, whether TLS was on)
         self.notes = []
         self.deles = 0
         self.before_fault = lambda: None
@@ -232,13 +246,18 @@ class Session:
         if not self.faults.inject:
             self.say("+OK begin")
             return self.wrap()
-        self.link.sendall(b"+OK begin\r\n+OK a reply that was sent in the clear\r\n.\r\n+OK\r\n+OK\r\n")
+        self.link.sendall(
+            b"+OK begin\r\n+OK a reply that was sent in the clear\r\n.\r\n+OK\r\n+OK\r\n"
+        )
         self.wrap()
         # A client that asks twice before the first answer has taken the unencrypted reply for it.
         first = self.hear()
         self.link.settimeout(4)
         try:
-            self.server.notes.append(f"took the reply in the clear for the answer to {first.split()[0]}, and sent {self.hear().split()[0]}")
+            self.server.notes.append(
+                f"took the reply in the clear for the answer to {first.split()[0]}, and sent "
+                f"{self.hear().split()[0]}"
+            )
         except (TimeoutError, ssl.SSLError, Dropped, OSError):
             pass
         raise Dropped
@@ -313,6 +332,7 @@ class Session:
     def lines(self, argument, odd, value):
         def line(n, one):
             return odd[one.number](n) if one.number in odd else f"{n} {value(one)}"
+
         if not argument:
             said = [line(n, one) for n, one in self.each()]
             return self.many("+OK", [one for one in said if one is not None])
@@ -333,7 +353,11 @@ class Session:
             return self.say("-ERR this message cannot be read")
         with self.server.lock:
             self.server.retrieved[one.number] += 1
-            cut = self.faults.cut.get(one.number) if self.faults.cut_always else self.faults.cut.pop(one.number, None)
+            cut = (
+                self.faults.cut.get(one.number)
+                if self.faults.cut_always
+                else self.faults.cut.pop(one.number, None)
+            )
         stuffed = (b"\r\n" + one.octets).replace(b"\r\n.", b"\r\n..")[2:]
         if stuffed and not stuffed.endswith(b"\r\n"):
             stuffed += b"\r\n"
@@ -344,7 +368,12 @@ class Session:
         self.send(b"+OK\r\n")
         if cut:
             head = stuffed.index(b"\r\n\r\n")
-            to = {"header": head // 2, "body": (head + len(stuffed)) // 2, "dot": len(stuffed), "after-dot": len(stuffed)}[cut]
+            to = {
+                "header": head // 2,
+                "body": (head + len(stuffed)) // 2,
+                "dot": len(stuffed),
+                "after-dot": len(stuffed),
+            }[cut]
             self.send(stuffed[:to] + (b"." if cut == "after-dot" else b""))
             # All work of the agent for the messages before is done when the fault comes.
             self.server.before_fault()

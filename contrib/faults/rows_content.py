@@ -23,7 +23,9 @@ def between(cell, odd):
 
 
 for name, (words, body) in BODIES.items():
-    row(f"content-{name}", f"a message with {words}", GOOD)(lambda cell, body=body: between(cell, message(2, body=body)))
+    row(f"content-{name}", f"a message with {words}", GOOD)(
+        lambda cell, body=body: between(cell, message(2, body=body))
+    )
 
 
 @row("content-no-header", "a message without any header field", GOOD)

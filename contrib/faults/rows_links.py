@@ -18,8 +18,11 @@ def cut(cell, place):
 
 
 for place, words in PLACES.items():
-    row(f"cut-{place}", f"the link drops {words} of message 3 of 5, once; three polls, deleting",
-        "no part of it is delivered, and all 5 arrive once")(lambda cell, place=place: cut(cell, place))
+    row(
+        f"cut-{place}",
+        f"the link drops {words} of message 3 of 5, once; three polls, deleting",
+        "no part of it is delivered, and all 5 arrive once",
+    )(lambda cell, place=place: cut(cell, place))
 
 
 @row("cut-keep", "as cut-body, keeping", "no part of it is delivered, and all 5 arrive once")
@@ -28,7 +31,12 @@ def cut_keep(cell):
     return cut(cell, "body")
 
 
-@row("maildir-cut", "as cut-body, into a Maildir", "no part of it is delivered, and all 5 arrive once", sink="maildir")
+@row(
+    "maildir-cut",
+    "as cut-body, into a Maildir",
+    "no part of it is delivered, and all 5 arrive once",
+    sink="maildir",
+)
 def maildir_cut(cell):
     return cut(cell, "body")
 
@@ -41,7 +49,9 @@ def quit_lost(cell):
 
 
 def killed(cell, moment=None, mda=None, retention="delete"):
-    """Ten messages; the agent is killed and started again, three times. One extra copy is allowed: the message under way."""
+    """Ten messages; the agent is killed and started again, three times. One extra copy is
+    allowed: the message under way.
+    """
     cell.set(retention=retention)
     cell.serve(maildrop(10))
     if moment:
@@ -66,10 +76,16 @@ for name, moment, words in (
     ("dele", "dele 5", "at its fifth DELE, before the reply"),
     ("quit", "quit", "at QUIT, after all was delivered and before anything is committed"),
 ):
-    row(f"kill-{name}", f"kill -9 {words}, then three polls, deleting", KILL)(lambda cell, moment=moment: killed(cell, moment))
+    row(f"kill-{name}", f"kill -9 {words}, then three polls, deleting", KILL)(
+        lambda cell, moment=moment: killed(cell, moment)
+    )
 
 
-@row("kill-mda", "kill -9 while the MDA has message 8 of 10 and has not said so, then three polls, deleting", KILL)
+@row(
+    "kill-mda",
+    "kill -9 while the MDA has message 8 of 10 and has not said so, then three polls, deleting",
+    KILL,
+)
 def kill_mda(cell):
     return killed(cell, mda="8")
 

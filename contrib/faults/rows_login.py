@@ -5,8 +5,15 @@ from corpus import maildrop
 from rows import row
 
 
-@row("login-refused", "the password is refused, for 12 intervals of one second", "at most 2 logins",
-     settings="a daemon polls every second (mailferry: `poll_every = \"1s\"`, fetchmail: `-d 1`); the others poll 12 times")
+@row(
+    "login-refused",
+    "the password is refused, for 12 intervals of one second",
+    "at most 2 logins",
+    settings=(
+        'a daemon polls every second (mailferry: `poll_every = "1s"`, fetchmail: `-d 1`); '
+        "the others poll 12 times"
+    ),
+)
 def refused(cell):
     cell.serve(maildrop(1), no_login=True)
     cell.intervals(12)
@@ -24,7 +31,11 @@ def login_exit(cell):
     return exits(cell)
 
 
-@row("login-no-server", "nothing listens where the server should be; one poll", "the exit code is not 0")
+@row(
+    "login-no-server",
+    "nothing listens where the server should be; one poll",
+    "the exit code is not 0",
+)
 def no_server(cell):
     cell.serve(maildrop(1))
     cell.server.close()
@@ -38,8 +49,15 @@ def mda_exit(cell):
     return exits(cell)
 
 
-@row("login-printed", "the password is refused, then accepted, while the agent says all it can", "the password is not in its output",
-     settings="mailferry: level trace; fetchmail: `-v -v`; getmail: `verbose = 2`; mpop: `--debug`; fdm: `-vvvv`")
+@row(
+    "login-printed",
+    "the password is refused, then accepted, while the agent says all it can",
+    "the password is not in its output",
+    settings=(
+        "mailferry: level trace; fetchmail: `-v -v`; getmail: `verbose = 2`; mpop: "
+        "`--debug`; fdm: `-vvvv`"
+    ),
+)
 def printed(cell):
     cell.set(level="trace")
     cell.serve(maildrop(1), no_login=True)
@@ -56,30 +74,43 @@ def sent(cell):
     words = []
     if cell.server.passwords:
         words.append("password sent")
-        cell.details.append("it was sent " + ("inside TLS" if cell.server.passwords[0][1] else "in the clear"))
+        cell.details.append(
+            "it was sent " + ("inside TLS" if cell.server.passwords[0][1] else "in the clear")
+        )
     if cell.codes == [0]:
         words.append("exit 0")
     return words
 
 
-@row("tls-self-signed", "TLS from the first octet, with a certificate that no authority signed; one poll",
-     "the password is not sent, and the exit code is not 0")
+@row(
+    "tls-self-signed",
+    "TLS from the first octet, with a certificate that no authority signed; one poll",
+    "the password is not sent, and the exit code is not 0",
+)
 def self_signed(cell):
     cell.set(tls="implicit")
     cell.serve(maildrop(1), tls=cell.certificates["stranger"], implicit=True)
     return sent(cell)
 
 
-@row("tls-stripped", "STLS is asked for, and the server (or somebody between) does not announce or do it; one poll",
-     "the password is not sent, and the exit code is not 0", settings="fetchmail: its default, `sslproto auto`")
+@row(
+    "tls-stripped",
+    "STLS is asked for, and the server (or somebody between) does not announce or do it; one poll",
+    "the password is not sent, and the exit code is not 0",
+    settings="fetchmail: its default, `sslproto auto`",
+)
 def stripped(cell):
     cell.set(tls="starttls")
     cell.serve(maildrop(1))
     return sent(cell)
 
 
-@row("tls-injected", "replies in the clear follow the reply to STLS in one packet; one poll", "they are not taken for answers inside TLS",
-     settings="the CA is trusted by `tls_ca_file`, `sslcertfile`, `tls_trust_file`")
+@row(
+    "tls-injected",
+    "replies in the clear follow the reply to STLS in one packet; one poll",
+    "they are not taken for answers inside TLS",
+    settings="the CA is trusted by `tls_ca_file`, `sslcertfile`, `tls_trust_file`",
+)
 def injected(cell):
     cell.set(tls="starttls", ca=cell.certificates["known"][0])
     cell.serve(maildrop(1), tls=cell.certificates["known"], inject=True)

@@ -27,23 +27,39 @@ def answered(cell, verb, answer, **faults):
 
 
 for name, words in ANSWERS.items():
-    row(f"odd-retr-{name}", f"RETR of message 3 of 5 is answered with {words}; four polls, deleting",
-        "the others are delivered once, and deleted")(lambda cell, name=name: answered(cell, "RETR", name))
-    row(f"odd-piped-{name}", f"as odd-retr-{name}, at a server that announces PIPELINING",
-        "the others are delivered once, and deleted")(lambda cell, name=name: answered(cell, "RETR", name, capa=PIPELINED))
-    row(f"odd-dele-{name}", f"DELE of message 3 of 5 is answered with {words}; four polls, deleting",
-        "all 5 are delivered once, and the others are deleted")(lambda cell, name=name: answered(cell, "DELE", name) or cell.verdict())
+    row(
+        f"odd-retr-{name}",
+        f"RETR of message 3 of 5 is answered with {words}; four polls, deleting",
+        "the others are delivered once, and deleted",
+    )(lambda cell, name=name: answered(cell, "RETR", name))
+    row(
+        f"odd-piped-{name}",
+        f"as odd-retr-{name}, at a server that announces PIPELINING",
+        "the others are delivered once, and deleted",
+    )(lambda cell, name=name: answered(cell, "RETR", name, capa=PIPELINED))
+    row(
+        f"odd-dele-{name}",
+        f"DELE of message 3 of 5 is answered with {words}; four polls, deleting",
+        "all 5 are delivered once, and the others are deleted",
+    )(lambda cell, name=name: answered(cell, "DELE", name) or cell.verdict())
 
 
 PROOFS = {
     "refused": ("UIDL of one message is refused", {"UIDL": "refused"}),
     "whole": ("UIDL of one message is answered with the whole listing", {"UIDL": "whole-listing"}),
     "other": ("UIDL of one message is answered for another message", {"UIDL": "other-number"}),
-    "words": ("UIDL of one message is answered with words after the unique-id", {"UIDL": "more-words"}),
-    "stat": ("UIDL and LIST of one message are refused, and STAT is answered with `+OK` alone",
-             {"UIDL": "refused", "LIST": "refused", "STAT": "nothing"}),
-    "total": ("UIDL and LIST of one message are refused, and STAT counts other messages",
-              {"UIDL": "refused", "LIST": "refused", "STAT": "other-total"}),
+    "words": (
+        "UIDL of one message is answered with words after the unique-id",
+        {"UIDL": "more-words"},
+    ),
+    "stat": (
+        "UIDL and LIST of one message are refused, and STAT is answered with `+OK` alone",
+        {"UIDL": "refused", "LIST": "refused", "STAT": "nothing"},
+    ),
+    "total": (
+        "UIDL and LIST of one message are refused, and STAT counts other messages",
+        {"UIDL": "refused", "LIST": "refused", "STAT": "other-total"},
+    ),
 }
 
 
@@ -54,12 +70,19 @@ def proven(cell, proofs):
 
 
 for name, (words, proofs) in PROOFS.items():
-    row(f"odd-proof-{name}", f"{words}, at a server that announces PIPELINING; four polls, deleting",
-        "all 5 are delivered once, and deleted")(lambda cell, proofs=proofs: proven(cell, proofs))
+    row(
+        f"odd-proof-{name}",
+        f"{words}, at a server that announces PIPELINING; four polls, deleting",
+        "all 5 are delivered once, and deleted",
+    )(lambda cell, proofs=proofs: proven(cell, proofs))
 
 
-@row("odd-no-uidl-cut", "-ERR to UIDL, and the link drops inside message 3 of 8 each time; four polls, deleting",
-     "the others are delivered once, and deleted", settings="fetchmail: `no uidl`; fdm: `no-uidl`")
+@row(
+    "odd-no-uidl-cut",
+    "-ERR to UIDL, and the link drops inside message 3 of 8 each time; four polls, deleting",
+    "the others are delivered once, and deleted",
+    settings="fetchmail: `no uidl`; fdm: `no-uidl`",
+)
 def no_uidl_cut(cell):
     cell.set(no_uidl=True)
     cell.serve(maildrop(8), uidl_err=True, capa=["TOP", "USER"], cut={3: "body"}, cut_always=True)
@@ -68,8 +91,12 @@ def no_uidl_cut(cell):
     return cell.verdict(wanted=others) + cell.left(others)
 
 
-@row("odd-no-unique-id", "UIDL has no line for message 3 of 5; three polls, deleting",
-     "the others are delivered once, and deleted; message 3 is delivered once, or the exit code is not 0")
+@row(
+    "odd-no-unique-id",
+    "UIDL has no line for message 3 of 5; three polls, deleting",
+    "the others are delivered once, and deleted; message 3 is delivered once, or the exit code is "
+    "not 0",
+)
 def no_unique_id(cell):
     cell.serve(maildrop(5), uidl_line={3: lambda n: None})
     cell.poll(3)
@@ -77,10 +104,16 @@ def no_unique_id(cell):
     return words + (["exit 0"] if 0 in cell.codes and not cell.arrived(3) else [])
 
 
-@row("odd-locked", "the login is refused because the maildrop is locked, then because the password is wrong, then let in; a poll each",
-     "the exit codes of the refusals differ, none is 0, and all 3 are delivered once")
+@row(
+    "odd-locked",
+    "the login is refused because the maildrop is locked, then because the password is wrong, "
+    "then let in; a poll each",
+    "the exit codes of the refusals differ, none is 0, and all 3 are delivered once",
+)
 def locked(cell):
-    cell.serve(maildrop(3), no_login=True, login_refusal="-ERR maildrop already locked, try again later")
+    cell.serve(
+        maildrop(3), no_login=True, login_refusal="-ERR maildrop already locked, try again later"
+    )
     cell.poll()
     cell.server.faults.login_refusal = "-ERR wrong password"
     cell.poll()
@@ -92,9 +125,17 @@ def locked(cell):
     return words + cell.verdict()
 
 
-@row("odd-empty-reason", "the password is refused with `-ERR` and nothing more; one poll", "the exit code is not 0, and the output says that it was the login")
+@row(
+    "odd-empty-reason",
+    "the password is refused with `-ERR` and nothing more; one poll",
+    "the exit code is not 0, and the output says that it was the login",
+)
 def empty_reason(cell):
     cell.serve(maildrop(1), no_login=True, login_refusal="-ERR")
     cell.poll()
-    said = re.search(rb"login|log in|authoriz|authentic|credential|password|\bPASS\b", cell.output(), re.IGNORECASE)
+    said = re.search(
+        rb"login|log in|authoriz|authentic|credential|password|\bPASS\b",
+        cell.output(),
+        re.IGNORECASE,
+    )
     return (["exit 0"] if cell.codes == [0] else []) + ([] if said else ["not said"])

@@ -1,4 +1,6 @@
-"""Destinations with faults on command: a program (MDA), a Maildir and a relay. Each stores what it accepted, octet by octet."""
+"""Destinations with faults on command: a program (MDA), a Maildir and a relay. Each stores what
+it accepted, octet by octet.
+"""
 
 import collections
 import os
@@ -12,9 +14,10 @@ from corpus import MARK
 
 MOST_OCTETS = 2 * 1024 * 1024
 
-# If anything is refused, accepting takes longer than refusing: an agent that works ahead is then equally far in every run.
-# It reads its input to the end, looks up its exit code by the message's mark, and stores what it accepts, durably. The file
-# "kill" asks to kill the agent while this message is accepted and the agent does not know it yet.
+# If anything is refused, accepting takes longer than refusing: an agent that works ahead is then
+# equally far in every run. It reads its input to the end, looks up its exit code by the message's
+# mark, and stores what it accepts, durably. The file "kill" asks to kill the agent while this
+# message is accepted and the agent does not know it yet.
 MDA = """#!{python} -IS
 import os, sys, time
 place = sys.argv[1]
@@ -63,7 +66,9 @@ class Mda:
         self.program.chmod(0o755)
 
     def exits(self, **codes):
-        """exits(m3=75) for one message, exits(all=67) for every one, exits(kill=8) to ask for a kill."""
+        """exits(m3=75) for one message, exits(all=67) for every one, exits(kill=8) to ask for a
+        kill.
+        """
         text = "".join(f"{name.removeprefix('m')} {code}\n" for name, code in codes.items())
         fresh = self.place / "control.new"
         fresh.write_text(text)
@@ -73,7 +78,9 @@ class Mda:
         return [file.read_bytes() for file in sorted((self.place / "taken").iterdir())]
 
     def tries(self):
-        return collections.Counter(int(file.name.split(".")[-1]) for file in (self.place / "tries").iterdir())
+        return collections.Counter(
+            int(file.name.split(".")[-1]) for file in (self.place / "tries").iterdir()
+        )
 
     def stop(self):
         pass
@@ -86,7 +93,11 @@ class Maildir:
             (self.path / folder).mkdir(parents=True)
 
     def taken(self):
-        return [file.read_bytes() for folder in ("new", "cur") for file in sorted((self.path / folder).iterdir())]
+        return [
+            file.read_bytes()
+            for folder in ("new", "cur")
+            for file in sorted((self.path / folder).iterdir())
+        ]
 
     def tries(self):
         return collections.Counter()
@@ -100,11 +111,15 @@ class Relay:
 
     def __init__(self, place):
         self.place, self.replies, self.all = place, {}, None
-        self.at_rcpt = lambda sender: None    # the answer to RCPT after this line of MAIL
-        self.at_mail = lambda count: None     # the answer to the nth MAIL of a session; after 421 the connection drops
-        self.bare = False                     # replies of three digits without text
+        self.at_rcpt = lambda sender: None  # the answer to RCPT after this line of MAIL
+        self.at_mail = lambda count: (
+            None
+        )  # the answer to the nth MAIL of a session; after 421 the connection drops
+        self.bare = False  # replies of three digits without text
         self.before_fault = lambda: None
-        self.at_dot = {}     # number -> function, once, after the message is accepted; then the connection drops without a reply
+        # number -> function, once, after the message is accepted; then the connection drops without
+        # a reply
+        self.at_dot = {}
         self.kept, self.tried, self.lock = [], collections.Counter(), threading.Lock()
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))

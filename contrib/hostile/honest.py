@@ -28,7 +28,11 @@ class Expected:
     """A message on a server, and its arrival."""
 
     def __init__(self, octets):
-        self.added, self.octets, self.digest = time.monotonic(), len(octets), digest(octets.replace(b"\r\n", b"\n"))
+        self.added, self.octets, self.digest = (
+            time.monotonic(),
+            len(octets),
+            digest(octets.replace(b"\r\n", b"\n")),
+        )
         self.seconds, self.copies = None, 0
 
 
@@ -45,11 +49,17 @@ class Mail:
     def add(self, server):
         server.count += 1
         name = f"{server.name}.{server.count}"
-        octets = self.random.randrange(2 << 20, 3 << 20) if self.random.randrange(LARGE_EVERY) == 0 else self.random.randrange(16 << 10)
+        octets = (
+            self.random.randrange(2 << 20, 3 << 20)
+            if self.random.randrange(LARGE_EVERY) == 0
+            else self.random.randrange(16 << 10)
+        )
         line = b"." * self.random.randrange(3) + name.encode() + b" says: so it goes\r\n"
         message = (
-            f"From: {server.name}@example.org\r\nTo: {server.name}@home.lan\r\nSubject: message {name}\r\n"
-            f"Message-ID: <{name}@example.org>\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\nX-Soak: {name}\r\n\r\n"
+            f"From: {server.name}@example.org\r\nTo: {server.name}@home.lan\r\nSubject: message "
+            f"{name}\r\n"
+            f"Message-ID: <{name}@example.org>\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\nX-Soak: "
+            f"{name}\r\n\r\n"
         ).encode() + line * (octets // len(line) + 1)
         self.sent[name] = self.waiting[name] = Expected(message)
         server.messages[f"{server.count:08x}{digest(name.encode()).hex()[:16]}"] = message
@@ -57,14 +67,16 @@ class Mail:
     def arrived(self, octets):
         """Notes a delivered message, which has fields on top."""
         start = octets.find(b"X-Soak: ")
-        name = octets[start + 8:octets.find(b"\n", start)].decode("latin-1") if start >= 0 else "?"
+        name = (
+            octets[start + 8 : octets.find(b"\n", start)].decode("latin-1") if start >= 0 else "?"
+        )
         expected = self.sent.get(name)
         if expected is None:
             self.altered.append(name)
             return
         expected.copies += 1
         # Without the fields on top: the message begins with its From field.
-        if digest(octets[octets.find(b"From: "):]) != expected.digest:
+        if digest(octets[octets.find(b"From: ") :]) != expected.digest:
             self.altered.append(name)
         if expected.seconds is None:
             expected.seconds = time.monotonic() - expected.added
@@ -72,7 +84,9 @@ class Mail:
 
     def oldest(self):
         """The longest time that a message has waited."""
-        return max((time.monotonic() - expected.added for expected in self.waiting.values()), default=0.0)
+        return max(
+            (time.monotonic() - expected.added for expected in self.waiting.values()), default=0.0
+        )
 
     def collect(self, folder):
         """Removes the files in `new` of a Maildir, as its reader does."""

@@ -1,17 +1,20 @@
 #!/usr/bin/env -S python3 -B
 """Fifty honest accounts together with fifty hostile ones, for an hour.
 
-The hostile servers send slowly, send too much, hang, hang up, list hundreds of thousands of messages, or announce little and send
-without end; some passwords and destinations never answer either (`kinds.py` has them all). All settings but `poll_every` have their
-defaults. New mail arrives for the honest accounts all the time. Meanwhile the agent is told to poll everything and to reload good
-and bad configurations, and its log is left unread for a while again and again.
+The hostile servers send slowly, send too much, hang, hang up, list hundreds of thousands of
+messages, or announce little and send without end; some passwords and destinations never answer
+either (`kinds.py` has them all). All settings but `poll_every` have their defaults. New mail
+arrives for the honest accounts all the time. Meanwhile the agent is told to poll everything and to
+reload good and bad configurations, and its log is left unread for a while again and again.
 
-The run passes if each honest message was at its destination within five minutes, unaltered, once; if the program never had more than
-512 MiB in memory; and if at the end, with everything under way, it ends in time after SIGTERM.
+The run passes if each honest message was at its destination within five minutes, unaltered, once;
+if the program never had more than 512 MiB in memory; and if at the end, with everything under way,
+it ends in time after SIGTERM.
 
-The 512 MiB are the resident memory of the process: VmHWM, which the kernel records, so that no peak is missed. The process also has
-a somewhat higher limit on its data (RLIMIT_DATA: heap, private mappings and the stacks of all threads, used or not), at which it
-ends. Neither is a control group: memory that the kernel uses for the process (sockets, pages of files) and the programs that it
+The 512 MiB are the resident memory of the process: VmHWM, which the kernel records, so that no peak
+is missed. The process also has a somewhat higher limit on its data (RLIMIT_DATA: heap, private
+mappings and the stacks of all threads, used or not), at which it ends. Neither is a control group:
+memory that the kernel uses for the process (sockets, pages of files) and the programs that it
 starts do not count.
 
 exit 0: passed; 1: failed; 69: it could not be tried.
@@ -56,7 +59,13 @@ def toml(value):
         return "{ " + ", ".join(f"{key} = {toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(toml, value)) + "]"
-    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else f'"{value}"'
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        if isinstance(value, int)
+        else f'"{value}"'
+    )
 
 
 def table(name, settings):
@@ -77,8 +86,13 @@ class Agent:
 
     def start(self):
         self.process = subprocess.Popen(
-            [self.binary, "--config", self.folder / "mailferry.toml", "run"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, preexec_fn=self.limit, env=dict(os.environ, HOME=str(self.folder)))
+            [self.binary, "--config", self.folder / "mailferry.toml", "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=self.limit,
+            env=dict(os.environ, HOME=str(self.folder)),
+        )
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -97,7 +111,10 @@ class Agent:
                 found = dict(line.split(":", 1) for line in status)
             number = lambda key: int(found.get(key, "0").split()[0])
             self.rss_kib, self.peak_kib = number("VmRSS"), max(self.peak_kib, number("VmHWM"))
-            self.data_kib, self.threads = max(self.data_kib, number("VmData")), max(self.threads, number("Threads"))
+            self.data_kib, self.threads = (
+                max(self.data_kib, number("VmData")),
+                max(self.threads, number("Threads")),
+            )
             self.files = max(self.files, len(os.listdir(f"/proc/{self.process.pid}/fd")))
         except (OSError, ValueError, IndexError):
             pass  # it has ended
@@ -123,7 +140,8 @@ class Soak:
         """Starts the honest servers, and writes the configuration."""
         self.servers = []
         for number in range(honest.ACCOUNTS):
-            # A host has at most four sessions at a time; four accounts share theirs with hostile ones.
+            # A host has at most four sessions at a time; four accounts share theirs with hostile
+            # ones.
             host = "127.1.9.1" if number >= 46 else f"127.1.0.{number + 1}"
             self.servers.append(await honest.Honest(f"honest{number:02}", number).listen(host))
         relay = await honest.Relay(self.mail).listen("127.0.0.1")
@@ -135,7 +153,15 @@ class Soak:
         parts = [f'state_dir = "{self.folder}/state"\n', *self.deliveries(relay.port, relays)]
         for server in self.servers:
             delivery = server.name if server.kind == "maildir" else server.kind
-            parts.append(self.account(server.name, server.host, server.port, delivery=delivery, retention=server.retention))
+            parts.append(
+                self.account(
+                    server.name,
+                    server.host,
+                    server.port,
+                    delivery=delivery,
+                    retention=server.retention,
+                )
+            )
             for part in ("", "tmp", "new", "cur"):
                 (self.box(server) / part).mkdir(parents=True, exist_ok=True)
         for number, (name, host, port, settings) in enumerate(hostile):
@@ -150,23 +176,50 @@ class Soak:
         return self.folder / "boxes" / server.name
 
     def account(self, name, host, port, **settings):
-        return table(f"account.{name}", {
-            "host": host, "port": port, "tls": "none", "allow_cleartext_password": True, "user": name, "password": "secret",
-            "recipient": name, "poll_every": self.every, **settings})
+        return table(
+            f"account.{name}",
+            {
+                "host": host,
+                "port": port,
+                "tls": "none",
+                "allow_cleartext_password": True,
+                "user": name,
+                "password": "secret",
+                "recipient": name,
+                "poll_every": self.every,
+                **settings,
+            },
+        )
 
     def deliveries(self, port, relays):
-        yield table("delivery.mda", {"type": "mda", "command": [f"{self.folder}/mda", f"{self.folder}/boxes/{{recipient}}"]})
-        yield table("delivery.relay", {"type": "smtp", "host": "127.0.0.1", "port": port, "tls": "none"})
+        yield table(
+            "delivery.mda",
+            {
+                "type": "mda",
+                "command": [f"{self.folder}/mda", f"{self.folder}/boxes/{{recipient}}"],
+            },
+        )
+        yield table(
+            "delivery.relay", {"type": "smtp", "host": "127.0.0.1", "port": port, "tls": "none"}
+        )
         for server in self.servers:
             if server.kind == "maildir":
-                yield table(f"delivery.{server.name}", {"type": "maildir", "path": str(self.box(server))})
+                yield table(
+                    f"delivery.{server.name}", {"type": "maildir", "path": str(self.box(server))}
+                )
         yield table("delivery.hostile", {"type": "maildir", "path": f"{self.folder}/hostile"})
         yield table("delivery.fifo", {"type": "maildir", "path": f"{self.folder}/fifo"})
-        programs = {"hangs": ["sleep", "1000"], "chatters": ["yes"], "forks": ["sh", "-c", "setsid sleep 20 & exit 0"]}
+        programs = {
+            "hangs": ["sleep", "1000"],
+            "chatters": ["yes"],
+            "forks": ["sh", "-c", "setsid sleep 20 & exit 0"],
+        }
         for name, command in programs.items():
             yield table(f"delivery.{name}", {"type": "mda", "command": command})
         for name, at in relays.items():
-            yield table(f"delivery.{name}", {"type": "smtp", "host": "127.0.0.1", "port": at, "tls": "none"})
+            yield table(
+                f"delivery.{name}", {"type": "smtp", "host": "127.0.0.1", "port": at, "tls": "none"}
+            )
 
     async def send(self, until):
         """New mail for one account after the other."""
@@ -188,7 +241,10 @@ class Soak:
                 self.wrong.append(f"the agent had {self.agent.peak_kib >> 10} MiB in memory")
             if self.mail.oldest() > LATE_S:
                 late = max(self.mail.waiting, key=lambda name: -self.mail.waiting[name].added)
-                self.wrong.append(f"{late} has waited for {self.mail.oldest():.0f} s, and {len(self.mail.waiting)} messages wait")
+                self.wrong.append(
+                    f"{late} has waited for {self.mail.oldest():.0f} s, and "
+                    f"{len(self.mail.waiting)} messages wait"
+                )
             if self.wrong:
                 return
             await asyncio.sleep(1)
@@ -199,7 +255,9 @@ class Soak:
                 self.mail.collect(self.box(server))
 
     async def disturb(self):
-        """Tells the agent to poll now and to reload, with a FIFO among its files or without, and stops reading its log."""
+        """Tells the agent to poll now and to reload, with a FIFO among its files or without, and
+        stops reading its log.
+        """
         turn, trap = 0, self.folder / "accounts.d/trap.toml"
         step = 10 if self.asked.short else 60
         while True:
@@ -221,10 +279,21 @@ class Soak:
     async def report(self, began):
         while True:
             await asyncio.sleep(60)
-            latest = max((expected.seconds for expected in self.mail.sent.values() if expected.seconds is not None), default=0)
-            print(f"  after {(time.monotonic() - began) / 60:.0f} min: {len(self.mail.sent)} messages, {len(self.mail.waiting)} on their "
-                  f"way, the latest after {latest:.0f} s; {self.agent.rss_kib >> 10} MiB now, {self.agent.peak_kib >> 10} MiB at most",
-                  flush=True)
+            latest = max(
+                (
+                    expected.seconds
+                    for expected in self.mail.sent.values()
+                    if expected.seconds is not None
+                ),
+                default=0,
+            )
+            print(
+                f"  after {(time.monotonic() - began) / 60:.0f} min: {len(self.mail.sent)} "
+                f"messages, {len(self.mail.waiting)} on their "
+                f"way, the latest after {latest:.0f} s; {self.agent.rss_kib >> 10} MiB now, "
+                f"{self.agent.peak_kib >> 10} MiB at most",
+                flush=True,
+            )
 
     async def run(self):
         await self.prepare()
@@ -261,17 +330,30 @@ class Soak:
             code = "none"
         seconds = time.monotonic() - began
         if code != 0 or seconds > STOP_S:
-            self.wrong.append(f"SIGTERM: exit {code} after {seconds:.1f} s, and {STOP_S} s are allowed")
+            self.wrong.append(
+                f"SIGTERM: exit {code} after {seconds:.1f} s, and {STOP_S} s are allowed"
+            )
         return seconds
 
     def poll_again(self):
-        """Polls the honest accounts after the end: messages that were not recorded come twice now."""
+        """Polls the honest accounts after the end: messages that were not recorded come twice
+        now.
+        """
         names = [server.name for server in self.servers]
         command = [self.asked.binary, "--config", self.folder / "mailferry.toml", "poll", *names]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LATE_S,
-                              check=False)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=LATE_S,
+            check=False,
+        )
         if done.returncode != 0:
-            self.wrong.append(f"the poll after it ended with {done.returncode}: {done.stdout.decode('utf-8', 'replace')[-400:]}")
+            self.wrong.append(
+                f"the poll after it ended with {done.returncode}: "
+                f"{done.stdout.decode('utf-8', 'replace')[-400:]}"
+            )
 
     def judge(self, stopped, seconds):
         sent = self.mail.sent.values()
@@ -280,7 +362,11 @@ class Soak:
         for what, names in (("lost", lost), ("twice", twice), ("altered", self.mail.altered)):
             if names:
                 self.wrong.append(f"{what}: {len(names)}, such as {names[:3]}")
-        undeleted = [server.name for server in self.servers if server.retention == "delete" and server.messages]
+        undeleted = [
+            server.name
+            for server in self.servers
+            if server.retention == "delete" and server.messages
+        ]
         if undeleted and not self.wrong:
             self.wrong.append(f"delivered and not deleted: {undeleted}")
         self.pipe.send(True)
@@ -293,36 +379,71 @@ class Soak:
             panics = [line.strip() for line in log if "panicked" in line]
         if panics:
             self.wrong.append(f"the log says: {panics[0][:200]}")
-        late = sorted(expected.seconds for expected in sent if expected.seconds is not None) or [0.0]
+        late = sorted(expected.seconds for expected in sent if expected.seconds is not None) or [
+            0.0
+        ]
         for words in self.wrong:
             print(f"WRONG: {words}")
-        print(f"hostile: {seconds / 60:.1f} min, {len(sent)} honest messages, half within {late[len(late) // 2]:.0f} s, the latest after "
-              f"{late[-1]:.0f} s; {len(lost)} lost, {len(twice)} twice, {len(self.mail.altered)} altered; "
-              f"{sum(count for _, count in visits)} sessions of 50 hostile accounts; at most {self.agent.peak_kib >> 10} MiB resident and "
-              f"{self.agent.data_kib >> 10} MiB of data (limits: {MEMORY_MIB}, and RLIMIT_DATA {DATA_MIB}), {self.agent.threads} threads, "
-              f"{self.agent.files} descriptors; SIGTERM answered in {stopped:.1f} s; {len(self.wrong)} wrong")
+        print(
+            f"hostile: {seconds / 60:.1f} min, {len(sent)} honest messages, half within "
+            f"{late[len(late) // 2]:.0f} s, the latest after "
+            f"{late[-1]:.0f} s; {len(lost)} lost, {len(twice)} twice, {len(self.mail.altered)} "
+            f"altered; "
+            f"{sum(count for _, count in visits)} sessions of 50 hostile accounts; at most "
+            f"{self.agent.peak_kib >> 10} MiB resident and "
+            f"{self.agent.data_kib >> 10} MiB of data (limits: {MEMORY_MIB}, and RLIMIT_DATA "
+            f"{DATA_MIB}), {self.agent.threads} threads, "
+            f"{self.agent.files} descriptors; SIGTERM answered in {stopped:.1f} s; "
+            f"{len(self.wrong)} wrong"
+        )
         return 1 if self.wrong else 0
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--short", action="store_true", help="a minute, with polls every five seconds")
-    options.add_argument("--minutes", type=float, help="how long new mail comes: 60, and 1 with --short")
-    options.add_argument("--seed", type=int, default=int(os.environ.get("MAILFERRY_SEED") or random.SystemRandom().randrange(1 << 32)))
-    options.add_argument("--binary", type=pathlib.Path, help="the program; target/release/mailferry, or target/debug/mailferry with --short")
-    options.add_argument("--scale", type=int, help="divides the lengths of listings; 1, and 10 with --short, whose program is slow")
-    options.add_argument("--keep", type=pathlib.Path, help="where to put the log and the configuration")
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--short", action="store_true", help="a minute, with polls every five seconds"
+    )
+    options.add_argument(
+        "--minutes", type=float, help="how long new mail comes: 60, and 1 with --short"
+    )
+    options.add_argument(
+        "--seed",
+        type=int,
+        default=int(os.environ.get("MAILFERRY_SEED") or random.SystemRandom().randrange(1 << 32)),
+    )
+    options.add_argument(
+        "--binary",
+        type=pathlib.Path,
+        help="the program; target/release/mailferry, or target/debug/mailferry with --short",
+    )
+    options.add_argument(
+        "--scale",
+        type=int,
+        help="divides the lengths of listings; 1, and 10 with --short, whose program is slow",
+    )
+    options.add_argument(
+        "--keep", type=pathlib.Path, help="where to put the log and the configuration"
+    )
     asked = options.parse_args()
     asked.minutes = asked.minutes or (1 if asked.short else 60)
     asked.scale = asked.scale or (10 if asked.short else 1)
-    asked.binary = (asked.binary or BUILT / ("debug" if asked.short else "release") / "mailferry").absolute()
+    asked.binary = (
+        asked.binary or BUILT / ("debug" if asked.short else "release") / "mailferry"
+    ).absolute()
     if not asked.binary.exists():
         print(f"hostile: there is no {asked.binary}; run cargo build", file=sys.stderr)
         return 69
     print(f"hostile: MAILFERRY_SEED={asked.seed}", flush=True)
     pipe, theirs = multiprocessing.Pipe()
-    with tempfile.TemporaryDirectory(prefix="mailferry-hostile-", ignore_cleanup_errors=True) as directory:
-        servers = multiprocessing.Process(target=kinds.main, args=(theirs, directory, asked.scale), daemon=True)
+    with tempfile.TemporaryDirectory(
+        prefix="mailferry-hostile-", ignore_cleanup_errors=True
+    ) as directory:
+        servers = multiprocessing.Process(
+            target=kinds.main, args=(theirs, directory, asked.scale), daemon=True
+        )
         servers.start()
         soak = Soak(asked, pathlib.Path(directory), pipe)
         try:

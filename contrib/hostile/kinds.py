@@ -1,4 +1,5 @@
-"""Fifty hostile accounts: servers that are slow, send too much, hang, lie and vanish, and such destinations and passwords.
+"""Fifty hostile accounts: servers that are slow, send too much, hang, lie and vanish, and such
+destinations and passwords.
 
 They run in a separate process, so that their load does not delay the honest servers.
 """
@@ -41,7 +42,7 @@ class DripsListing(Serves):
 
 class DripsStatus(Serves):
     async def capa(self, link):
-        await link.drip(b"+OK"[self.sessions % 3:][:1])
+        await link.drip(b"+OK"[self.sessions % 3 :][:1])
 
 
 class NeverGreets(Serves):
@@ -189,7 +190,9 @@ class Renames(Serves):
 
     async def log_in(self, link):
         bodies = list(self.messages.values())
-        self.messages = {f"r{self.sessions:05x}-{n:05x}-of-renames": body for n, body in enumerate(bodies)}
+        self.messages = {
+            f"r{self.sessions:05x}-{n:05x}-of-renames": body for n, body in enumerate(bodies)
+        }
         await super().log_in(link)
 
 
@@ -202,7 +205,9 @@ class Huge(Pop3):
         super().__init__()
         self.entries = self.count // self.scale
         self.rows = b"".join(self.row(n) for n in range(1, self.entries + 1))
-        self.sizes = b"".join(b"%d %d\r\n" % (n, self.octets_each) for n in range(1, self.entries + 1))
+        self.sizes = b"".join(
+            b"%d %d\r\n" % (n, self.octets_each) for n in range(1, self.entries + 1)
+        )
 
     def row(self, number):
         return b"%d huge%012x\r\n" % (number, number)
@@ -264,21 +269,50 @@ def accounts(folder, relays):
     """All of them: class, how many, and the settings of their accounts."""
     shown = {"first_run": "all"}
     return [
-        (DripsBody, 5, {}), (DripsListing, 1, {}), (DripsStatus, 1, {}), (NeverGreets, 2, {}), (NeverAccepts, 1, {}),
-        (EndlessStatus, 1, {}), (EndlessCapa, 1, {}), (EndlessUidl, 1, {}), (EndlessList, 1, {}), (LongLines, 1, {}),
-        (BlankLines, 1, {}), (Gibberish, 1, {}), (HangsInBody, 3, {}), (SilentAfterQuit, 2, {}), (HangsUpAtGreeting, 1, {}),
-        (HangsUpAtLogin, 1, {}), (HangsUpInListing, 1, {}), (HangsUpInBody, 1, {}), (HangsUpAtQuit, 1, {}),
-        (RefusesLogin, 1, {}), (RefusesMessages, 1, shown), (EndlessBody, 2, {}), (EndlessHeader, 1, {}), (Renames, 1, {}),
-        (Huge, 1, {**shown, "max_messages": 200}), (Waits, 1, {}), (LongNames, 1, {"first_run": "skip"}),
-        (TooLarge, 2, shown), (TooLargeRenamed, 1, shown), (OneUniqueId, 2, {**shown, "max_messages": 200}),
-        (Serves, 1, {"delivery": "hangs"}), (Serves, 1, {"delivery": "chatters"}), (Serves, 1, {"delivery": "forks"}),
-        (Serves, 1, {"delivery": "fifo"}), *((Serves, 1, {"delivery": name}) for name in relays),
-        (Serves, 1, {"password": {"file": f"{folder}/fifo"}}), (Serves, 1, {"password": {"command": ["sleep", "1000"]}}),
+        (DripsBody, 5, {}),
+        (DripsListing, 1, {}),
+        (DripsStatus, 1, {}),
+        (NeverGreets, 2, {}),
+        (NeverAccepts, 1, {}),
+        (EndlessStatus, 1, {}),
+        (EndlessCapa, 1, {}),
+        (EndlessUidl, 1, {}),
+        (EndlessList, 1, {}),
+        (LongLines, 1, {}),
+        (BlankLines, 1, {}),
+        (Gibberish, 1, {}),
+        (HangsInBody, 3, {}),
+        (SilentAfterQuit, 2, {}),
+        (HangsUpAtGreeting, 1, {}),
+        (HangsUpAtLogin, 1, {}),
+        (HangsUpInListing, 1, {}),
+        (HangsUpInBody, 1, {}),
+        (HangsUpAtQuit, 1, {}),
+        (RefusesLogin, 1, {}),
+        (RefusesMessages, 1, shown),
+        (EndlessBody, 2, {}),
+        (EndlessHeader, 1, {}),
+        (Renames, 1, {}),
+        (Huge, 1, {**shown, "max_messages": 200}),
+        (Waits, 1, {}),
+        (LongNames, 1, {"first_run": "skip"}),
+        (TooLarge, 2, shown),
+        (TooLargeRenamed, 1, shown),
+        (OneUniqueId, 2, {**shown, "max_messages": 200}),
+        (Serves, 1, {"delivery": "hangs"}),
+        (Serves, 1, {"delivery": "chatters"}),
+        (Serves, 1, {"delivery": "forks"}),
+        (Serves, 1, {"delivery": "fifo"}),
+        *((Serves, 1, {"delivery": name}) for name in relays),
+        (Serves, 1, {"password": {"file": f"{folder}/fifo"}}),
+        (Serves, 1, {"password": {"command": ["sleep", "1000"]}}),
     ]
 
 
 class Relay:
-    """A relay that never finishes: at its greeting, in its answer to EHLO, or after the final dot."""
+    """A relay that never finishes: at its greeting, in its answer to EHLO, or after the final
+    dot.
+    """
 
     def __init__(self, how):
         self.how, self.sessions = how, 0
@@ -328,12 +362,18 @@ async def run(pipe, folder, scale):
         for _ in range(count):
             # Some hang at a host where honest accounts are.
             shared += kind in (DripsBody, HangsInBody, NeverGreets)
-            host = "127.1.9.1" if kind in (DripsBody, HangsInBody, NeverGreets) and shared % 2 else f"127.2.0.{len(made) + 1}"
+            host = (
+                "127.1.9.1"
+                if kind in (DripsBody, HangsInBody, NeverGreets) and shared % 2
+                else f"127.2.0.{len(made) + 1}"
+            )
             made.append((kind.__name__, await kind().listen(host), settings))
-    pipe.send((
-        [(name, server.host, server.port, settings) for name, server, settings in made],
-        {how: relay.port for how, relay in relays.items()},
-    ))
+    pipe.send(
+        (
+            [(name, server.host, server.port, settings) for name, server, settings in made],
+            {how: relay.port for how, relay in relays.items()},
+        )
+    )
     while await asyncio.to_thread(pipe.recv):
         pipe.send([(name, server.sessions) for name, server, _ in made])
 

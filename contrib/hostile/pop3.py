@@ -30,7 +30,7 @@ class Link:
         """Writes as fast as the client reads, and no faster."""
         try:
             for at in range(0, len(octets), WRITE_OCTETS):
-                self.writer.write(octets[at:at + WRITE_OCTETS])
+                self.writer.write(octets[at : at + WRITE_OCTETS])
                 await self.writer.drain()
         except OSError as error:
             raise Gone from error
@@ -106,7 +106,9 @@ class Pop3:
             elif verb in ("USER", "NOOP"):
                 await self.user(link)
             elif verb == "UIDL" and argument.isdigit() and 0 < int(argument) <= len(table):
-                await link.say(b"+OK %d %s\r\n" % (int(argument), table[int(argument) - 1].encode()))
+                await link.say(
+                    b"+OK %d %s\r\n" % (int(argument), table[int(argument) - 1].encode())
+                )
             elif verb == "UIDL":
                 await self.uidl(link, table)
             elif verb == "LIST":
@@ -126,7 +128,9 @@ class Pop3:
         elif verb == "RETR":
             await self.retr(link, octets)
         elif verb == "TOP":
-            await link.say(b"+OK\r\n" + stuffed(octets.split(b"\r\n\r\n")[0] + b"\r\n\r\n") + b".\r\n")
+            await link.say(
+                b"+OK\r\n" + stuffed(octets.split(b"\r\n\r\n")[0] + b"\r\n\r\n") + b".\r\n"
+            )
         else:
             asked.add(name)
             await link.say(b"+OK\r\n")
@@ -138,7 +142,9 @@ class Pop3:
         await link.say(b"+OK ready\r\n")
 
     async def capa(self, link):
-        await link.say(b"+OK\r\n" + b"".join(word + b"\r\n" for word in self.capabilities) + b".\r\n")
+        await link.say(
+            b"+OK\r\n" + b"".join(word + b"\r\n" for word in self.capabilities) + b".\r\n"
+        )
 
     async def user(self, link):
         await link.say(b"+OK\r\n")

@@ -5,13 +5,15 @@ import re
 from disk import File, Folder, Length, Write
 
 FILES = (
-    "openat write writev pwrite64 fsync fdatasync sync syncfs rename renameat renameat2 unlink unlinkat rmdir ftruncate fallocate mkdir "
+    "openat write writev pwrite64 fsync fdatasync sync syncfs rename renameat renameat2 unlink "
+    "unlinkat rmdir ftruncate fallocate mkdir "
     "mkdirat lseek"
 ).split()
 WRITES = ("write", "writev", "pwrite64")
 # If one of these touches a tree, the record would be wrong.
 UNKNOWN = (
-    "open creat truncate pwritev pwritev2 link linkat symlink symlinkat copy_file_range sendfile splice mmap mknod mknodat "
+    "open creat truncate pwritev pwritev2 link linkat symlink symlinkat copy_file_range sendfile "
+    "splice mmap mknod mknodat "
     "io_uring_setup open_by_handle_at"
 ).split()
 NETWORK = "sendto sendmsg recvfrom".split()
@@ -49,7 +51,13 @@ def path_of(decoration):
 
 class Call:
     def __init__(self, thread, name, arguments):
-        self.thread, self.name, self.arguments, self.result, self.memo = thread, name, arguments, None, None
+        self.thread, self.name, self.arguments, self.result, self.memo = (
+            thread,
+            name,
+            arguments,
+            None,
+            None,
+        )
 
     @property
     def fd(self):
@@ -58,13 +66,19 @@ class Call:
 
     def paths(self):
         """The paths that a call names, made absolute."""
-        folders = [path_of(found) for found in re.findall(r"(?:\d+|AT_FDCWD)<([^>]*)>", self.arguments)]
+        folders = [
+            path_of(found) for found in re.findall(r"(?:\d+|AT_FDCWD)<([^>]*)>", self.arguments)
+        ]
         named = [text.decode("utf-8", "surrogateescape") for text in texts(self.arguments)]
         folders += folders[:1] * (len(named) - len(folders)) or [""] * len(named)
-        return [name if name.startswith("/") else f"{folder}/{name}" for folder, name in zip(folders, named)]
+        return [
+            name if name.startswith("/") else f"{folder}/{name}"
+            for folder, name in zip(folders, named)
+        ]
 
     def __str__(self):
-        return f"{self.name}({', '.join(self.paths()) if self.name in ('rename', 'mkdir', 'unlink', 'openat') else self.fd})"
+        by_path = self.name in ("rename", "mkdir", "unlink", "openat")
+        return f"{self.name}({', '.join(self.paths()) if by_path else self.fd})"
 
 
 def read(record):
@@ -115,7 +129,13 @@ class Replay:
             node = self.disk.find(call.fd)
         if name in WRITES and isinstance(node, File):
             data = b"".join(texts(call.arguments))
-            offset = int(call.arguments.rsplit(",", 1)[1]) if name.startswith("p") else len(node.live) if node.appends else node.at
+            offset = (
+                int(call.arguments.rsplit(",", 1)[1])
+                if name.startswith("p")
+                else len(node.live)
+                if node.appends
+                else node.at
+            )
             call.memo = node.change(Write(offset, data))
             if not name.startswith("p"):
                 node.at = offset + len(data)
@@ -126,7 +146,9 @@ class Replay:
             trees = [self.disk.tree_of(call.fd)] if name == "syncfs" and node else []
             if name == "sync":
                 trees = [self.disk.root]
-            call.memo = self.disk.snapshot([node for tree in trees for node in self.disk.below(tree)])
+            call.memo = self.disk.snapshot(
+                [node for tree in trees for node in self.disk.below(tree)]
+            )
         elif name == "sendto" and "TCP" in call.arguments:
             return self.sent(call.fd, b"".join(texts(call.arguments)))
         return False
@@ -153,7 +175,9 @@ class Replay:
         return False
 
     def is_ours(self, call):
-        if name_is_mmap(call) and not ("MAP_SHARED" in call.arguments and "PROT_WRITE" in call.arguments):
+        if name_is_mmap(call) and not (
+            "MAP_SHARED" in call.arguments and "PROT_WRITE" in call.arguments
+        ):
             return False
         if call.name == "io_uring_setup":
             return True
@@ -169,7 +193,9 @@ class Replay:
         folder, name = place
         node, changed = folder.live.get(name), False
         if "O_TMPFILE" in call.arguments:
-            return False  # without a name it is gone after a cut; giving it one is a call that the model does not know
+            # without a name it is gone after a cut; giving it one is a call that the model does not
+            # know
+            return False
         if node is None:
             if "O_CREAT" not in call.arguments:
                 raise Unknown(f"a file is opened that the model does not have: {path}")
@@ -232,7 +258,9 @@ class Replay:
 
     def link(self, name):
         if name not in self.links:
-            self.links[name] = self.sessions[len(self.links)] if len(self.links) < len(self.sessions) else None
+            self.links[name] = (
+                self.sessions[len(self.links)] if len(self.links) < len(self.sessions) else None
+            )
         return self.links[name]
 
     def sent(self, link, data):

@@ -1,13 +1,16 @@
-"""Disks that a power cut may leave: a model of files and folders in which only synced data is certain.
+"""Disks that a power cut may leave: a model of files and folders in which only synced data is
+certain.
 
 The assumptions, and no others:
-- `fsync` and `fdatasync` of a file make its content durable, and not its name. `fsync` of a folder makes the names in it
-  durable, and not the content of the files, nor the folder's own name in the folder above.
-- `syncfs` makes everything below that one of the two trees (state directory, Maildir) durable, as if each had a file system of
-  its own. `sync_file_range` makes nothing durable.
-- A write that was not synced may be absent, whole or torn (a beginning of it), each write of a file apart from the others. If
-  an earlier one is absent, its place contains zeros.
-- Names in one folder change in the order of the calls; folders do not wait for each other. A rename happens as a whole.
+- `fsync` and `fdatasync` of a file make its content durable, and not its name. `fsync` of a folder
+  makes the names in it durable, and not the content of the files, nor the folder's own name in the
+  folder above.
+- `syncfs` makes everything below that one of the two trees (state directory, Maildir) durable, as
+  if each had a file system of its own. `sync_file_range` makes nothing durable.
+- A write that was not synced may be absent, whole or torn (a beginning of it), each write of a file
+  apart from the others. If an earlier one is absent, its place contains zeros.
+- Names in one folder change in the order of the calls; folders do not wait for each other. A rename
+  happens as a whole.
 - A call covers what had ended before it began. A write may be on disk from the moment it began.
 """
 
@@ -39,7 +42,11 @@ class Write:
 
     def zeros(self, content):
         """The size arrived, the data did not."""
-        return Write(self.offset, b"\0" * len(self.data)).on(content) if len(content) < self.offset + len(self.data) else content
+        return (
+            Write(self.offset, b"\0" * len(self.data)).on(content)
+            if len(content) < self.offset + len(self.data)
+            else content
+        )
 
 
 class Length:
@@ -59,7 +66,9 @@ class Folder:
 
 
 class Rename:
-    """A change of names: `gone` is (folder, name) or None, `new` is (folder, name, node) or None."""
+    """A change of names: `gone` is (folder, name) or None, `new` is (folder, name, node) or
+    None.
+    """
 
     def __init__(self, gone, new):
         self.gone, self.new = gone, new
@@ -91,7 +100,9 @@ class Disk:
         """Folder and name of a path below the root; None for any other path."""
         if not path.startswith(self.root_path + "/"):
             return None
-        parts = [part for part in path[len(self.root_path) + 1 :].split("/") if part not in ("", ".")]
+        parts = [
+            part for part in path[len(self.root_path) + 1 :].split("/") if part not in ("", ".")
+        ]
         folder = self.root
         for part in parts[:-1]:
             folder = folder.live.get(part)
@@ -123,7 +134,9 @@ class Disk:
 
     def snapshot(self, nodes):
         """The changes that a sync which begins now makes durable when it ends."""
-        files = [(node, [p for p in node.pending if p.done]) for node in nodes if isinstance(node, File)]
+        files = [
+            (node, [p for p in node.pending if p.done]) for node in nodes if isinstance(node, File)
+        ]
         folders = [node for node in nodes if isinstance(node, Folder)]
         changes = [c for c in self.names if any(c.touches(folder) for folder in folders)]
         return files, changes
@@ -142,8 +155,15 @@ class Disk:
                 change.on(lambda folder: folder.durable)
                 if change.gone:
                     # A file that has left a folder does not enter it later.
-                    self.names = [c for c in self.names if not (
-                        c.new and c.new[:2] == change.gone and (not change.new or c.new[2] is change.new[2]))]
+                    self.names = [
+                        c
+                        for c in self.names
+                        if not (
+                            c.new
+                            and c.new[:2] == change.gone
+                            and (not change.new or c.new[2] is change.new[2])
+                        )
+                    ]
 
     def settle_all(self):
         for node in list(self.below(self.root)):
@@ -160,8 +180,10 @@ class Disk:
     # What a cut may leave
 
     def after_cut(self, choose_names, choose_data):
-        """One disk: `choose_names(folder, changes)` says how many of a folder's changes happened, `choose_data(file, path)` gives
-        the content of a file. The result maps paths below the root to octets, or None for a folder."""
+        """One disk: `choose_names(folder, changes)` says how many of a folder's changes happened,
+        `choose_data(file, path)` gives the content of a file. The result maps paths below the
+        root to octets, or None for a folder.
+        """
         homes = {id(change.home): change.home for change in self.names}
         happened = set()
         for home in homes.values():
@@ -213,9 +235,17 @@ class Disk:
         ]
         for what, names, data in plain:
             yield what, self.after_cut(names, data)
-        unsynced = self.names or any(isinstance(n, File) and n.pending for n in self.below(self.root))
+        unsynced = self.names or any(
+            isinstance(n, File) and n.pending for n in self.below(self.root)
+        )
         for _ in range(torn if unsynced else 0):
-            yield "torn", self.after_cut(lambda _, changes: random.randint(0, len(changes)), lambda file, _: tear(file, random))
+            yield (
+                "torn",
+                self.after_cut(
+                    lambda _, changes: random.randint(0, len(changes)),
+                    lambda file, _: tear(file, random),
+                ),
+            )
 
 
 def tear(file, random):

@@ -1,16 +1,18 @@
 #!/usr/bin/env -S python3 -B
 """Cuts the power at every system call of a poll.
 
-One poll of each scenario runs under strace. From its record, the disks are made that a power cut after each call may leave
-(`disk.py` states the assumptions); on each of them mailferry polls again, with the server as it was at that moment, until nothing
-changes any more. The run passes if no message is lost, no message in `new` is torn, the program continues, and it repeats at most
+One poll of each scenario runs under strace. From its record, the disks are made that a power cut
+after each call may leave (`disk.py` states the assumptions); on each of them mailferry polls again,
+with the server as it was at that moment, until nothing changes any more. The run passes if no
+message is lost, no message in `new` is torn, the program continues, and it repeats at most
 `max_unrecorded` messages.
 
-Not covered: a second cut while the agent continues after the first; pages of one write that reach the disk out of order; mailferry as
-a daemon; several accounts; SMTP and LMTP.
+Not covered: a second cut while the agent continues after the first; pages of one write that reach
+the disk out of order; mailferry as a daemon; several accounts; SMTP and LMTP.
 
-The seed chooses the torn disks, and what `--short` tries. The calls are recorded again in each run, and their order differs from
-run to run where threads run concurrently; so keep failed states with `--keep FOLDER`.
+The seed chooses the torn disks, and what `--short` tries. The calls are recorded again in each run,
+and their order differs from run to run where threads run concurrently; so keep failed states with
+`--keep FOLDER`.
 
 exit 0: passed; 1: failed; 69: it could not be tried.
 """
@@ -41,7 +43,8 @@ POLL_DEADLINE_S = 60
 SHORT_S = 40
 
 MDA = """#!/bin/sh
-# MDA MAILDIR REFUSED CODE: delivers durably, or exits with CODE, unless it is 0, when a line of REFUSED is in the message.
+# MDA MAILDIR REFUSED CODE: delivers durably, or exits with CODE, unless it is 0, when a line of
+# REFUSED is in the message.
 umask 077
 name="$(date +%s%N).$$"
 cat >"$1/tmp/$name" || exit 75
@@ -54,7 +57,13 @@ class Place:
     """A directory with its own disk, configuration and maildrop."""
 
     def __init__(self, base, name, scenario, server, programs):
-        self.path, self.scenario, self.server, self.programs, self.password = base / name, scenario, server, programs, name
+        self.path, self.scenario, self.server, self.programs, self.password = (
+            base / name,
+            scenario,
+            server,
+            programs,
+            name,
+        )
         self.disk = self.path / "disk"
         self.path.mkdir()
         self.disk.mkdir()
@@ -66,23 +75,45 @@ class Place:
     def configure(self, retention, code):
         delivery = f'type = "maildir"\npath = "{self.disk}/Maildir"'
         if self.scenario.sink == "mda":
-            delivery = f'type = "mda"\ncommand = ["{self.path}/mda", "{self.disk}/Maildir", "{self.path}/refused", "{code}"]'
+            delivery = (
+                f'type = "mda"\ncommand = ["{self.path}/mda", "{self.disk}/Maildir", '
+                f'"{self.path}/refused", "{code}"]'
+            )
         file = self.path / "mailferry.toml"
         file.write_text(
-            f'state_dir = "{self.disk}/state"\nmax_unrecorded = {self.scenario.unrecorded_max}\n[delivery.it]\n{delivery}\n'
-            f'[account.jane]\nhost = "127.0.0.1"\nport = {self.server.port}\ntls = "none"\nallow_cleartext_password = true\n'
-            f'user = "jane"\npassword = "{self.password}"\nrecipient = "jane@home.lan"\nretention = "{retention}"\ndelivery = "it"\n'
+            f'state_dir = "{self.disk}/state"\nmax_unrecorded = {self.scenario.unrecorded_max}\n'
+            f"[delivery.it]\n{delivery}\n"
+            f'[account.jane]\nhost = "127.0.0.1"\nport = {self.server.port}\ntls = "none"\n'
+            f"allow_cleartext_password = true\n"
+            f'user = "jane"\npassword = "{self.password}"\nrecipient = "jane@home.lan"\nretention '
+            f'= "{retention}"\ndelivery = "it"\n'
         )
         file.chmod(0o600)
 
     def poll(self, before=(), later=None):
         environment = dict(os.environ, HOME=str(self.path))
         if later:
-            environment |= {"LD_PRELOAD": self.programs["faketime"], "FAKETIME": later, "FAKETIME_DONT_RESET": "1",
-                            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-        command = [*before, self.programs["mailferry"], "--config", str(self.path / "mailferry.toml"), "poll"]
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=POLL_DEADLINE_S)
+            environment |= {
+                "LD_PRELOAD": self.programs["faketime"],
+                "FAKETIME": later,
+                "FAKETIME_DONT_RESET": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+        command = [
+            *before,
+            self.programs["mailferry"],
+            "--config",
+            str(self.path / "mailferry.toml"),
+            "poll",
+        ]
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=POLL_DEADLINE_S,
+        )
         return done.returncode, done.stdout.decode("utf-8", "replace")
 
     def write(self, disk):
@@ -133,12 +164,24 @@ class Recording:
 
     def __init__(self, name, scenario, base, server, programs):
         place = self.place = Place(base, f"{name}-record", scenario, server, programs)
-        self.name, self.scenario, self.cuts, self.syncs, self.states, self.seen = name, scenario, 0, 0, [], set()
+        self.name, self.scenario, self.cuts, self.syncs, self.states, self.seen = (
+            name,
+            scenario,
+            0,
+            0,
+            [],
+            set(),
+        )
         if scenario.sink == "mda":
             for part in ("", "tmp", "new", "cur"):
                 (place.disk / "Maildir" / part).mkdir()
-        self.messages_of = {n: octets for n, octets in zip(
-            (*scenario.before, *scenario.messages), [*maildrop(scenario.before).values(), *maildrop(scenario.messages).values()])}
+        self.messages_of = {
+            n: octets
+            for n, octets in zip(
+                (*scenario.before, *scenario.messages),
+                [*maildrop(scenario.before).values(), *maildrop(scenario.messages).values()],
+            )
+        }
         self.messages = maildrop(scenario.messages, scenario.name_of)
         if scenario.before:
             server.maildrops[place.password] = Maildrop(maildrop(scenario.before, scenario.name_of))
@@ -151,7 +194,17 @@ class Recording:
         place.configure(scenario.retention, scenario.code)
         self.disk = model(place.disk, place.read())
         self.trace = place.path / "trace"
-        strace = [programs["strace"], "-f", "-yy", "-xx", "-qq", "-s", "10000000", "-o", str(self.trace)]
+        strace = [
+            programs["strace"],
+            "-f",
+            "-yy",
+            "-xx",
+            "-qq",
+            "-s",
+            "10000000",
+            "-o",
+            str(self.trace),
+        ]
         code, self.said = place.poll([*strace, "-e", "trace=" + ",".join(calls.TRACED)])
         if code not in scenario.exits:
             raise calls.Unknown(f"the poll under strace ended with {code}: {self.said}")
@@ -163,20 +216,29 @@ class Recording:
         with open(self.trace, encoding="ascii") as trace:
             for when, call in calls.read(trace):
                 self.syncs += when == "ends" and isinstance(call.memo, tuple)
-                shown = shown or (when == "ends" and call.result == 0 and self.scenario.shows in str(call))
+                shown = shown or (
+                    when == "ends" and call.result == 0 and self.scenario.shows in str(call)
+                )
                 if call.name in deaf and when == "ends":
                     continue  # as if it had not been called
                 if self.replay.apply(when, call):
                     self.cut(f"{call} ({when})", random_, torn)
         if not shown:
-            raise calls.Unknown(f"{self.name} did not do what it is for: there was no {self.scenario.shows}: {self.said}")
-        if self.scenario.retention == "delete" and not any(s.has_ended and s.asked for s in self.replay.sessions):
+            raise calls.Unknown(
+                f"{self.name} did not do what it is for: there was no {self.scenario.shows}: "
+                f"{self.said}"
+            )
+        if self.scenario.retention == "delete" and not any(
+            s.has_ended and s.asked for s in self.replay.sessions
+        ):
             raise calls.Unknown(f"{self.name} deleted nothing: {self.said}")
         # The model and the real disk must agree at the end, or the record is wrong.
         live = self.disk.after_live()
         real = self.place.read()
         if live != real:
-            differ = sorted(path for path in {*live, *real} if live.get(path, 0) != real.get(path, 0))
+            differ = sorted(
+                path for path in {*live, *real} if live.get(path, 0) != real.get(path, 0)
+            )
             raise calls.Unknown(f"the model and the disk differ at the end: {differ[:5]}")
 
     def cut(self, call, random_, torn):
@@ -186,7 +248,10 @@ class Recording:
                 digest = hashlib.sha256(repr(sorted(removed)).encode())
                 for path in sorted(left):
                     content = left[path]
-                    digest.update(path.encode() + (b"\0/" if content is None else b"\0%d\0" % len(content) + content))
+                    digest.update(
+                        path.encode()
+                        + (b"\0/" if content is None else b"\0%d\0" % len(content) + content)
+                    )
                 if digest.digest() not in self.seen:
                     self.seen.add(digest.digest())
                     self.states.append(State(self, self.cuts, call, what, left, frozenset(removed)))
@@ -196,14 +261,23 @@ class State:
     """One disk and one server that a cut may leave."""
 
     def __init__(self, recording, cut, call, what, disk, removed):
-        self.recording, self.cut, self.call, self.what, self.disk, self.removed = recording, cut, call, what, disk, removed
+        self.recording, self.cut, self.call, self.what, self.disk, self.removed = (
+            recording,
+            cut,
+            call,
+            what,
+            disk,
+            removed,
+        )
 
     def __str__(self):
         removed = f", {len(self.removed)} gone from the server" if self.removed else ""
         return f"{self.recording.name}: cut {self.cut}, at {self.call}: {self.what}{removed}"
 
     def wrong(self, base, worker, server, programs):
-        """Returns what is wrong after mailferry continued from here, the repeats, and whether a message was left undeleted."""
+        """Returns what is wrong after mailferry continued from here, the repeats, and whether a
+        message was left undeleted.
+        """
         recording, scenario = self.recording, self.recording.scenario
         place = Place(base, worker, scenario, server, programs)
         try:
@@ -216,7 +290,9 @@ class State:
     def keep(self, folder, wrong):
         folder.mkdir(parents=True)
         write_disk(folder / "disk", self.disk)
-        (folder / "wrong").write_text("\n".join([str(self), f"removed by the server: {sorted(self.removed)}", *wrong]) + "\n")
+        (folder / "wrong").write_text(
+            "\n".join([str(self), f"removed by the server: {sorted(self.removed)}", *wrong]) + "\n"
+        )
 
     def go_on(self, place, recording, scenario):
         numbers = dict(recording.messages_of)
@@ -224,7 +300,9 @@ class State:
         _, torn = copies(self.disk, numbers)
         wrong += [f"after the cut, {path} is torn" for path in torn]
         place.write(self.disk)
-        left = {name: octets for name, octets in recording.messages.items() if name not in self.removed}
+        left = {
+            name: octets for name, octets in recording.messages.items() if name not in self.removed
+        }
         drop = place.server.maildrops[place.password] = Maildrop(left, scenario.hides)
         place.configure(scenario.retention, scenario.code_later)
         numbers[NEW] = message(NEW)
@@ -243,7 +321,8 @@ class State:
             wrong.append(f"not quiet after {POLLS_MAX} polls")
         found, torn = copies(place.read(), numbers)
         wrong += [f"at the end, {path} is torn" for path in torn]
-        # Quarantined and parked copies count: they are whole, and durable. Messages that only the server has do not.
+        # Quarantined and parked copies count: they are whole, and durable. Messages that only the
+        # server has do not.
         wrong += [f"message {n} is lost" for n, count in found.items() if count == 0]
         repeats = sum(max(0, count - 1) for count in found.values())
         if repeats > scenario.unrecorded_max:
@@ -307,19 +386,40 @@ def find_programs(binary):
     programs["faketime"] = str(libraries[0]) if libraries else None
     for name, found in programs.items():
         if not found or not os.path.exists(found):
-            print(f"power: there is no {name}; run contrib/setup test, and cargo build", file=sys.stderr)
+            print(
+                f"power: there is no {name}; run contrib/setup test, and cargo build",
+                file=sys.stderr,
+            )
             sys.exit(69)
     return programs
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--short", action="store_true", help="as many states as go into 40 seconds, chosen at random")
-    options.add_argument("--seed", type=int, default=int(os.environ.get("MAILFERRY_SEED") or random.SystemRandom().randrange(1 << 32)))
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument(
+        "--short",
+        action="store_true",
+        help="as many states as go into 40 seconds, chosen at random",
+    )
+    options.add_argument(
+        "--seed",
+        type=int,
+        default=int(os.environ.get("MAILFERRY_SEED") or random.SystemRandom().randrange(1 << 32)),
+    )
     options.add_argument("--torn", type=int, default=4, help="torn disks for each cut")
     options.add_argument("--only", default=",".join(ALL), help="scenarios, by name")
-    options.add_argument("--deaf", default="", help="calls that count as not made: to see that this check fails when it should")
-    options.add_argument("--keep", type=pathlib.Path, help="a new folder for up to 20 disks on which something was wrong")
+    options.add_argument(
+        "--deaf",
+        default="",
+        help="calls that count as not made: to see that this check fails when it should",
+    )
+    options.add_argument(
+        "--keep",
+        type=pathlib.Path,
+        help="a new folder for up to 20 disks on which something was wrong",
+    )
     options.add_argument("--binary", type=pathlib.Path, default=BUILT)
     options.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     asked = options.parse_args()
@@ -342,13 +442,23 @@ def main():
         failures, done = try_all(states, base, server, programs, asked.jobs, until)
     for recording in recordings:
         tried, repeats, undeleted = done.get(recording.name, (0, 0, 0))
-        print(f"  {recording.name}: {recording.cuts} cuts, {recording.syncs} syncs, {len(recording.states)} states, {tried} tried; "
-              f"at most {repeats} repeats of {recording.scenario.unrecorded_max} allowed, {undeleted} left undeleted")
+        print(
+            f"  {recording.name}: {recording.cuts} cuts, {recording.syncs} syncs, "
+            f"{len(recording.states)} states, {tried} tried; "
+            f"at most {repeats} repeats of {recording.scenario.unrecorded_max} allowed, "
+            f"{undeleted} left undeleted"
+        )
     for state, wrong in failures[:5]:
-        print(f"WRONG: {state}\n    " + "\n    ".join(line for words in wrong for line in words.splitlines()))
+        print(
+            f"WRONG: {state}\n    "
+            + "\n    ".join(line for words in wrong for line in words.splitlines())
+        )
     for number, (state, wrong) in enumerate(failures[:20] if asked.keep else ()):
         state.keep(asked.keep / str(number), wrong)
-    print(f"power: {sum(sums[0] for sums in done.values())} states, {len(failures)} wrong, {time.monotonic() - began:.0f} s")
+    print(
+        f"power: {sum(sums[0] for sums in done.values())} states, {len(failures)} wrong, "
+        f"{time.monotonic() - began:.0f} s"
+    )
     return 1 if failures else 0
 
 

@@ -7,7 +7,8 @@ import zlib
 def message(number, octets=0):
     """A message that contains its number, with a different body for each number."""
     head = (
-        f"From: a{number}@example.org\r\nTo: jane@home.lan\r\nSubject: number {number}\r\nMessage-ID: <m{number}@example.org>\r\n"
+        f"From: a{number}@example.org\r\nTo: jane@home.lan\r\nSubject: number {number}\r\n"
+        f"Message-ID: <m{number}@example.org>\r\n"
         f"Date: Sun, 29 Nov 2026 10:00:{number:02} +0000\r\nX-Number: <{number}>\r\n\r\n"
     )
     body, line = "", 0
@@ -71,14 +72,32 @@ class Counted(Scenario):
 class Quarantined(Scenario):
     """an MDA refuses two messages for good: they go to the quarantine"""
 
-    messages, sink, retention, refused, code, code_later, exits = (1, 2, 3, 4), "mda", "delete", (2, 3), 65, 65, {0, 69}
+    messages, sink, retention, refused, code, code_later, exits = (
+        (1, 2, 3, 4),
+        "mda",
+        "delete",
+        (2, 3),
+        65,
+        65,
+        {0, 69},
+    )
     shows = "/state/quarantine/new)"
 
 
 class Parked(Scenario):
-    """an MDA defers a message, and the server removes at QUIT what was retrieved: a copy is parked"""
+    """an MDA defers a message, and the server removes at QUIT what was retrieved: a copy is
+    parked
+    """
 
-    messages, sink, retention, refused, code, hides, later = (1, 2, 3), "mda", "delete", (2,), 75, True, True
+    messages, sink, retention, refused, code, hides, later = (
+        (1, 2, 3),
+        "mda",
+        "delete",
+        (2,),
+        75,
+        True,
+        True,
+    )
     exits = {0, 75}
     shows = "/state/quarantine/new)"
 
@@ -108,5 +127,12 @@ def grow(journal, lines):
     journal.write_bytes(text + b"".join(grown))
 
 
-ALL = {"first": First, "later": Later, "deletes": Deletes, "counted": Counted, "quarantine": Quarantined, "park": Parked,
-       "compaction": Compaction}
+ALL = {
+    "first": First,
+    "later": Later,
+    "deletes": Deletes,
+    "counted": Counted,
+    "quarantine": Quarantined,
+    "park": Parked,
+    "compaction": Compaction,
+}

@@ -1,4 +1,6 @@
-"""A POP3 server on loopback with many maildrops, selected by the password. So one host, port and user serve all of them."""
+"""A POP3 server on loopback with many maildrops, selected by the password. So one host, port and
+user serve all of them.
+"""
 
 import socket
 import threading
@@ -18,7 +20,9 @@ class Session:
 
 class Maildrop:
     def __init__(self, messages, hides=False):
-        """`messages` maps unique-ids to octets; one that `hides` removes retrieved messages at QUIT, and announces it."""
+        """`messages` maps unique-ids to octets; one that `hides` removes retrieved messages at
+        QUIT, and announces it.
+        """
         self.messages, self.hides, self.sessions = dict(messages), hides, []
 
 
@@ -52,7 +56,11 @@ class Server:
             word, _, argument = line.strip().decode("latin-1").partition(" ")
             answer = b"-ERR unknown\r\n"
             if word == "CAPA":
-                answer = b"+OK\r\nTOP\r\nUIDL\r\nUSER\r\nRESP-CODES\r\nPIPELINING\r\n" + (b"EXPIRE 0\r\n" if hides else b"") + b".\r\n"
+                answer = (
+                    b"+OK\r\nTOP\r\nUIDL\r\nUSER\r\nRESP-CODES\r\nPIPELINING\r\n"
+                    + (b"EXPIRE 0\r\n" if hides else b"")
+                    + b".\r\n"
+                )
             elif word in ("USER", "NOOP"):
                 answer = b"+OK\r\n"
             elif word == "PASS":
@@ -71,7 +79,11 @@ class Server:
 
     def transaction(self, maildrop, session, word, argument):
         if word in ("UIDL", "LIST") and not argument:
-            value = (lambda name: name) if word == "UIDL" else (lambda name: len(maildrop.messages[name]))
+            value = (
+                (lambda name: name)
+                if word == "UIDL"
+                else (lambda name: len(maildrop.messages[name]))
+            )
             rows = "".join(f"{number} {value(name)}\r\n" for number, name in session.table.items())
             return b"+OK\r\n" + rows.encode() + b".\r\n"
         number = argument.split()[0] if argument else ""
