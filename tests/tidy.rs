@@ -18,6 +18,7 @@ fn complaints(path: &str, text: &str, is_test: bool) -> BTreeSet<String> {
     let mut complaints = BTreeSet::new();
     if !is_test {
         complaints.extend(rooms::complaints(path, &scan));
+        complaints.extend(names::limits_elsewhere(path, &scan));
     }
     complaints.extend(sizes::complaints(path, text, &scan));
     complaints.extend(names::of_file(path));
@@ -219,6 +220,7 @@ fn every_way_to_break_a_wall_is_seen() {
         ("proto/x.rs", "fn f() { g(async { 1 }); }"),
         ("session/x.rs", "fn f() { let _ = OperatorsWord::given(); }"),
         ("session/x.rs", "fn f() { let _ = Batch::new(&account); }"),
+        ("agent/x.rs", "const WAIT_SECONDS_MAX: u64 = 1;"),
         ("mail/utils.rs", ""),
         ("mail/x.rs", "// TODO"),
     ] {
@@ -246,6 +248,10 @@ fn valid_settings_cause_no_error() {
             "use crate::spool::Message; use crate::net::dial;",
         ),
         ("seen/disk/index/x.rs", "use sled::Db;"),
+        (
+            "mail/limits/x.rs",
+            "pub const WAIT_SECONDS_MAX: u64 = 1;",
+        ),
         (
             "mail/x.rs",
             "#[cfg(test)] mod tests { use tokio::time::sleep; }",

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::agent::Assignment;
-use crate::mail::{DAY_SECONDS, Timestamp, backoff};
+use crate::mail::{DAY_SECONDS, Timestamp, backoff, limits};
 use crate::seen::{AccountState, Seal};
 use crate::telemetry::Waited;
 
@@ -57,7 +57,7 @@ pub(super) fn backed_off(state: &AccountState, now: Timestamp) -> u64 {
 /// by a wrong clock, and is not waited for.
 fn left(until: Timestamp, longest: u64, now: Timestamp) -> u64 {
     let left = until.since(now);
-    if left > longest.saturating_add(CLOCK_STEP_SECONDS) {
+    if left > longest.saturating_add(limits::CLOCK_STEP_SECONDS) {
         return 0;
     }
     left.min(longest).min(DAY_SECONDS)
@@ -115,9 +115,6 @@ pub(super) fn waited_for(state: &AccountState) -> Option<Waited<'_>> {
         (None, failures) => Some(Waited::BackedOff { failures }),
     }
 }
-
-/// A clock that is set back by less than this was not wrong: waits end a little later.
-const CLOCK_STEP_SECONDS: u64 = 60;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

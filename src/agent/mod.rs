@@ -181,7 +181,7 @@ impl Agent {
         };
         let state = self.seen.account_state(name).await?;
         let every = millis(assignment.poll_every);
-        let spread = if count > AT_ONCE_ACCOUNTS_MAX {
+        let spread = if count > limits::AT_ONCE_ACCOUNTS_MAX {
             fastrand::u64(..every.max(1))
         } else {
             0
@@ -234,7 +234,11 @@ impl Agent {
                 .assignments
                 .values()
                 .map(|one| one.with.delivery.close());
-            let _ = timeout(GOODBYE_MAX, join_all(deliveries)).await;
+            let _ = timeout(
+                Duration::from_secs(limits::RELAYS_GOODBYE_SECONDS_MAX),
+                join_all(deliveries),
+            )
+            .await;
         }
         self.finished
     }
@@ -254,7 +258,7 @@ impl Agent {
             places.get(name).map_or(0, |place| place.octets())
         });
         // This examines every account, so it is not called at each end of a poll.
-        self.press_at = now.saturating_add(PRESS_EVERY);
+        self.press_at = now.saturating_add(limits::PRESS_MILLISECONDS);
         for told in told {
             match told {
                 PlaceOrder::GiveWay(name) => {
@@ -322,7 +326,7 @@ impl Agent {
         };
         self.release(&name);
         let now = self.now();
-        let jitter = (fastrand::f64() - 0.5) * 2.0 * JITTER;
+        let jitter = (fastrand::f64() - 0.5) * 2.0 * limits::POLL_JITTER_PART;
         self.schedule.finished(
             &name,
             now,
@@ -412,15 +416,3 @@ async fn until(moment: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-
-/// Up to this many accounts are all polled at the start; more are spread over their interval.
-const AT_ONCE_ACCOUNTS_MAX: usize = 32;
-
-/// How long relays may take to answer QUIT at the end.
-const GOODBYE_MAX: Duration = Duration::from_secs(2);
-
-/// How often it is checked which session must give way, while an account waits.
-const PRESS_EVERY: Moment = 3_000;
-
-/// The part of its interval by which a poll may come sooner or later.
-const JITTER: f64 = 0.1;

@@ -20,7 +20,7 @@ mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mail::AccountName;
+use crate::mail::{AccountName, limits};
 
 pub(super) use places::PlaceOrder;
 use places::{Past, Stand};
@@ -327,11 +327,8 @@ impl Schedule {
 )]
 fn jittered(every: Moment, jitter: f64) -> Moment {
     let changed = every as f64 * (1.0 + jitter.clamp(-0.5, 0.5));
-    (changed as Moment).max(every.min(BETWEEN_LOGINS_MIN))
+    (changed as Moment).max(every.min(limits::BETWEEN_LOGINS_MILLISECONDS_MIN))
 }
-
-/// See [`jittered`].
-const BETWEEN_LOGINS_MIN: Moment = 60_000;
 
 #[cfg(test)]
 mod simulation;

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::mail::limits;
 use crate::operator::{Operator, PollRequest, Request, Response, Setup};
 use crate::telemetry::{Backlog, Reporter};
 
@@ -47,7 +48,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
             // wait for a reader either.
             let mut backlog = Backlog::of_stderr().clone();
             let line = format!("{failure}\n");
-            if backlog.finish(LAST_LINES_MAX) {
+            if backlog.finish(Duration::from_secs(limits::LOG_LAST_LINES_SECONDS_MAX)) {
                 let _ = io::stderr().lock().write_all(line.as_bytes());
             } else {
                 let _ = backlog.write_all(line.as_bytes());
@@ -55,12 +56,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
         }
         exit
     });
-    Backlog::of_stderr().finish(LAST_LINES_MAX);
+    Backlog::of_stderr().finish(Duration::from_secs(limits::LOG_LAST_LINES_SECONDS_MAX));
     exit.into()
 }
-
-/// How long the reader of the last lines is waited for.
-const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 
 fn answer(line: CommandLine, process: Process) -> Result<Exit, CommandFailure> {
     let CommandLine { global, command } = line;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use crate::cli::progress;
 use crate::cli::seen::time;
+use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::operator::{PollReport, PollWaiting};
 
@@ -77,7 +78,7 @@ fn push_waiting(line: &mut String, polled: &PollReport) {
         let wait = if *deferred == 1 { "waits" } else { "wait" };
         let codes: Vec<String> = codes
             .iter()
-            .take(CODES_SHOWN_MAX)
+            .take(limits::CODES_SHOWN_MAX)
             .map(|code| Shown::new(code).to_string())
             .collect();
         let _ = write!(line, ", {deferred} {wait}");
@@ -96,9 +97,6 @@ fn push_waiting(line: &mut String, polled: &PollReport) {
         );
     }
 }
-
-/// Reasons in one line; people read the first few.
-const CODES_SHOWN_MAX: usize = 3;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::mail::limits;
 use crate::telemetry::{AccountEvent, Backlog, DeliveryStatus, Event, Report, Reporter};
 
 /// Shows progress on standard error, and passes problems on to the log.
@@ -46,7 +47,7 @@ impl ProgressLine {
         let parts: Vec<String> = accounts
             .iter()
             .filter(|(_, account)| account.done < account.wanted)
-            .take(ACCOUNTS_SHOWN_MAX)
+            .take(limits::ACCOUNTS_SHOWN_MAX)
             .map(|(name, account)| {
                 format!(
                     "{name} {}/{} messages, {} octets",
@@ -68,7 +69,7 @@ fn shown() -> MutexGuard<'static, String> {
 /// Replaces the progress line; an empty one removes it.
 pub(super) fn show(line: &str) {
     let mut shown = shown();
-    let line: String = line.chars().take(COLUMNS_MAX).collect();
+    let line: String = line.chars().take(limits::PROGRESS_COLUMNS_MAX).collect();
     if *shown != line {
         // CSI K clears the rest of the line.
         let _ = Backlog::of_stderr()
@@ -134,9 +135,3 @@ impl Report for ProgressLine {
         self.log.say(event.clone());
     }
 }
-
-/// More accounts would not fit into a line.
-const ACCOUNTS_SHOWN_MAX: usize = 3;
-
-/// A line wider than the terminal cannot be removed.
-const COLUMNS_MAX: usize = 79;

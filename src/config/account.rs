@@ -13,9 +13,10 @@ use crate::config::value::{
     Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
     Port, Word, is_loopback,
 };
-use crate::config::{LOGIN_PORTS, POLL_FLOOR, SecretSource};
+use crate::config::{LOGIN_PORTS, SecretSource};
 use crate::mail::{
     AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsMode, TlsPolicy,
+    limits,
 };
 
 settings! {
@@ -299,7 +300,9 @@ impl Resolver<'_> {
 
     fn poll_every(&mut self, given: Option<At<Interval>>, host: Option<&str>) -> Option<Duration> {
         let interval = given?;
-        if interval.value.duration() < POLL_FLOOR && host.is_some_and(|host| !is_loopback(host)) {
+        if interval.value.duration() < Duration::from_secs(limits::POLL_SECONDS_MIN)
+            && host.is_some_and(|host| !is_loopback(host))
+        {
             let rule = "`poll_every` must be at least 60s, because providers lock out clients that \
                         log in more often. Only a server on this machine may be polled more often";
             self.complain(interval.place, Complaint::Conflict(rule.to_owned()));

@@ -25,7 +25,6 @@ mod warning;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 pub use account::Account;
 pub use delivery::{DeliveryConfig, DeliveryKind, MaildirConfig, MdaConfig, SmtpConfig, SmtpLogin};
@@ -113,10 +112,6 @@ fn drop_ins(main: &Path) -> Vec<Result<PathBuf, ConfigError>> {
 fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
     ConfigError::without_place(path, Complaint::Unreadable(error.to_string()))
 }
-
-/// The shortest time between polls of a host that is not this machine: OVH refuses a second login
-/// within a minute.
-const POLL_FLOOR: Duration = Duration::from_secs(60);
 
 /// The ports of POP3 over TLS (RFC 8314 section 3.2) and of POP3 (RFC 1939 section 3).
 const LOGIN_PORTS: (u16, u16) = (995, 110);

@@ -1,6 +1,6 @@
 //! Waiting times before the next try, by who must act. Pure: time and chance come in as arguments.
 
-use crate::mail::DAY_SECONDS;
+use crate::mail::{DAY_SECONDS, limits};
 
 /// Seconds until an account is tried again whose login or certificate was refused this many times.
 /// The second try is the next poll, then after 15 minutes, an hour, and every six hours from then
@@ -18,7 +18,7 @@ pub const fn account_seconds(tries: u32) -> u64 {
 /// between 0 and 1 and spreads the accounts of many agents.
 pub fn server_seconds(failures: u32, chance: f64) -> u64 {
     let doubled = 60_u64 << failures.saturating_sub(1).min(6);
-    spread(doubled.min(SERVER_SECONDS_MAX), chance)
+    spread(doubled.min(limits::SERVER_BACKOFF_SECONDS_MAX), chance)
 }
 
 /// Seconds until the next try of a message after this many tries: 1m 5m 30m 2h 6h, then daily.
@@ -36,14 +36,14 @@ pub const fn message_seconds(tries: u32) -> u64 {
 /// Seconds until a destination is probed again.
 pub fn destination_seconds(failures: u32, chance: f64) -> u64 {
     let doubled = 30_u64 << failures.saturating_sub(1).min(5);
-    spread(doubled.min(DESTINATION_SECONDS_MAX), chance)
+    spread(doubled.min(limits::DESTINATION_BACKOFF_SECONDS_MAX), chance)
 }
 
 /// Seconds until the next login after this many refusals in a row because another session has the
 /// maildrop: one to five minutes at first, twice as long each further time, and an hour at most.
 pub fn in_use_seconds(times: u32, chance: f64) -> u64 {
     let first = 60 + scaled(240, chance);
-    (first << times.saturating_sub(1).min(6)).min(SERVER_SECONDS_MAX)
+    (first << times.saturating_sub(1).min(6)).min(limits::SERVER_BACKOFF_SECONDS_MAX)
 }
 
 /// Adds up to a quarter.
@@ -60,17 +60,13 @@ fn scaled(seconds: u64, chance: f64) -> u64 {
     (seconds as f64 * chance.clamp(0.0, 1.0)) as u64
 }
 
-/// An hour: a server that was down overnight is found again within that time.
-const SERVER_SECONDS_MAX: u64 = 3600;
-
 /// The longest wait that [`server_seconds`] returns, with the most that `spread` may add.
-pub const SERVER_SECONDS_MOST: u64 = SERVER_SECONDS_MAX + SERVER_SECONDS_MAX / 4;
-
-/// Ten minutes. Mail waits on the server while a destination is down, so it is probed often.
-const DESTINATION_SECONDS_MAX: u64 = 600;
+pub const SERVER_SECONDS_MOST: u64 =
+    limits::SERVER_BACKOFF_SECONDS_MAX + limits::SERVER_BACKOFF_SECONDS_MAX / 4;
 
 /// The longest wait that [`destination_seconds`] returns, with the most that `spread` may add.
-pub const DESTINATION_SECONDS_MOST: u64 = DESTINATION_SECONDS_MAX + DESTINATION_SECONDS_MAX / 4;
+pub const DESTINATION_SECONDS_MOST: u64 =
+    limits::DESTINATION_BACKOFF_SECONDS_MAX + limits::DESTINATION_BACKOFF_SECONDS_MAX / 4;
 
 #[cfg(test)]
 mod tests {

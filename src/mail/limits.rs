@@ -1,10 +1,22 @@
 //! All limits of the program: the unit is last in the name, and the comment says why this number.
+//!
+//! A number that an RFC, the system or a format fixes is no limit, and stays where it is used.
 
+mod connection;
 mod doubts;
+mod schedule;
+mod shown;
+mod sinks;
+mod store;
 
 use crate::mail::{DAY_SECONDS, Timestamp};
 
+pub use connection::*;
 pub use doubts::*;
+pub use schedule::*;
+pub use shown::*;
+pub use sinks::*;
+pub use store::*;
 
 /// The beginning of 2026. A correct clock has never shown an earlier time to this program.
 pub const CLOCK_MIN: Timestamp = Timestamp(1_767_225_600);
@@ -90,37 +102,9 @@ pub const RECEIVED_FIELDS_MAX: u32 = 50;
 /// Octets of a message that are searched for its header.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 
-/// Messages in a Maildir that are not durable yet: each keeps a descriptor open until then.
-pub const MAILDIR_OPEN_MESSAGES_MAX: usize = 128;
-
 /// Memory that is kept from one group of commits to the next: more than 64 messages of each of 20
 /// accounts need.
 pub const JOURNAL_TEXT_KEPT_OCTETS: usize = 1024 * 1024;
-
-/// Octets of the header fields that mailferry puts on a quarantine copy: room for 1,900 recipients
-/// of the longest kind.
-pub const QUARANTINE_LABEL_OCTETS_MAX: u64 = 1024 * 1024;
-
-/// A message up to this size is a file in memory while an MDA reads it. There are as many at a time
-/// as MDAs.
-pub const MDA_MEMORY_OCTETS_MAX: u64 = 256 * 1024;
-
-/// Output of an MDA that is kept for the log; the rest is read and discarded.
-pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
-
-/// Seconds between TERM and KILL for a program that is ended: time to remove its temporary files.
-pub const PROCESS_GRACE_SECONDS: u64 = 2;
-
-/// Octets of a message that are written to a relay at a time. Each piece may take as long as a step
-/// of the session.
-pub const RELAY_WRITE_OCTETS: usize = 64 * 1024;
-
-/// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
-pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
-
-/// A whole reply of a relay. lettre parses a reply from its start at each new line, so time grows
-/// with the square of the length. The longest honest reply, to EHLO, has a few hundred octets.
-pub const SMTP_REPLY_OCTETS_MAX: usize = 16 * 1024;
 
 /// Listed messages above which an account without any record is held until the operator decides.
 pub const FIRST_RUN_MESSAGES_MAX: usize = 500;

@@ -54,6 +54,7 @@ async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetErro
 /// not answered for a moment.
 async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = addresses.into_iter();
+    let next = Duration::from_millis(limits::DIAL_NEXT_MILLISECONDS);
     let mut attempts = FuturesUnordered::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
@@ -64,13 +65,10 @@ async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
                 Some(Err(error)) => last = error,
                 None => return Err(last),
             },
-            () = sleep(ATTEMPT_DELAY), if addresses.len() > 0 => {}
+            () = sleep(next), if addresses.len() > 0 => {}
         }
     }
 }
-
-/// RFC 8305 section 5 recommends 250 ms between attempts.
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -94,7 +92,7 @@ mod tests {
         let addresses = vec![deaf.local_addr().unwrap(), listener.local_addr().unwrap()];
         let begun = tokio::time::Instant::now();
         connect(addresses.clone()).await.unwrap();
-        assert!(begun.elapsed() < ATTEMPT_DELAY);
+        assert!(begun.elapsed() < Duration::from_millis(limits::DIAL_NEXT_MILLISECONDS));
         drop(listener);
         connect(addresses).await.unwrap_err();
         connect(Vec::new()).await.unwrap_err();

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use native_tls::Certificate;
 use openssl::x509::X509;
 
+use crate::mail::limits;
 use crate::mail::text::Shown;
 
-/// The host names and addresses that a certificate is for, safe to show; at most [`NAMES_MAX`] of
-/// them.
+/// The host names and addresses that a certificate is for, safe to show; at most
+/// [`limits::CERTIFICATE_NAMES_MAX`] of them.
 pub(super) fn names_of(certificate: &Certificate) -> Option<String> {
     let der = certificate.to_der().ok()?;
     let names = X509::from_der(&der).ok()?.subject_alt_names()?;
@@ -18,10 +19,10 @@ pub(super) fn names_of(certificate: &Certificate) -> Option<String> {
             let address = name.ipaddress().and_then(address);
             address.or_else(|| name.dnsname().map(str::to_owned))
         })
-        .take(NAMES_MAX + 1)
+        .take(limits::CERTIFICATE_NAMES_MAX + 1)
         .collect();
-    let (named, more) = match shown.get(..NAMES_MAX) {
-        Some(first) if shown.len() > NAMES_MAX => (first, " and more"),
+    let (named, more) = match shown.get(..limits::CERTIFICATE_NAMES_MAX) {
+        Some(first) if shown.len() > limits::CERTIFICATE_NAMES_MAX => (first, " and more"),
         _ => (&*shown, ""),
     };
     // Each name was escaped; this cuts the whole text.
@@ -42,6 +43,3 @@ pub(super) fn as_certified(host: &str) -> &str {
         .trim_start_matches('[')
         .trim_end_matches(']')
 }
-
-/// A certificate may be for hundreds of hosts; the first few show whose it is.
-const NAMES_MAX: usize = 8;

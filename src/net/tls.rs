@@ -91,7 +91,7 @@ impl Connector {
         };
         // OpenSSL reads the head of a record, then the rest of it: two system calls for a few
         // thousand octets. The buffer saves one of them.
-        let stream = BufReader::with_capacity(READ_AHEAD_OCTETS, stream);
+        let stream = BufReader::with_capacity(limits::TLS_READ_AHEAD_OCTETS, stream);
         let handshake = connector.connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
             .await
@@ -142,7 +142,7 @@ impl Connector {
         let mut builder = self.0.builder();
         builder.danger_accept_invalid_hostnames(true);
         let name = as_certified(self.0.server_name.as_deref().unwrap_or(host));
-        let stream = BufReader::with_capacity(READ_AHEAD_OCTETS, stream);
+        let stream = BufReader::with_capacity(limits::TLS_READ_AHEAD_OCTETS, stream);
         let stream = TlsConnector::from(builder).connect(name, stream).await;
         let certificate = stream.ok()?.peer_certificate().ok().flatten()?;
         names_of(&certificate)
@@ -180,9 +180,6 @@ impl TlsInner {
         builder
     }
 }
-
-/// A few records: there may be hundreds of connections.
-const READ_AHEAD_OCTETS: usize = 32 * 1024;
 
 fn read_identity(client: &ClientCertificate) -> Result<Identity, NetError> {
     let read = |path: &Path| {

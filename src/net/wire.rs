@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::mail::limits;
 use crate::net::NetError;
 
 /// A stream of bytes: a socket, TLS over one, or a pipe in tests.
@@ -161,9 +162,9 @@ impl Wire {
     /// its content moves to the front when little room is left at its end.
     fn make_room(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = vec![0; BUFFER_OCTETS_MIN];
+            self.buffer = vec![0; limits::WIRE_BUFFER_OCTETS_MIN];
         }
-        if self.was_filled && self.buffer.len() < BUFFER_OCTETS {
+        if self.was_filled && self.buffer.len() < limits::WIRE_BUFFER_OCTETS {
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
         if self.from > 0 {
@@ -171,7 +172,8 @@ impl Wire {
             (self.from, self.to) = (0, self.to - self.from);
         }
         if self.to == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() + BUFFER_OCTETS, 0);
+            self.buffer
+                .resize(self.buffer.len() + limits::WIRE_BUFFER_OCTETS, 0);
         }
     }
 
@@ -194,12 +196,6 @@ impl Wire {
         let _ = self.stream.shutdown().await;
     }
 }
-
-/// Enough for a poll that finds nothing; hundreds of those may run at the same time.
-const BUFFER_OCTETS_MIN: usize = 8 * 1024;
-
-/// Large enough for many small messages in one read, and small enough for hundreds of sessions.
-const BUFFER_OCTETS: usize = 64 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -319,13 +315,13 @@ mod tests {
         let mut wire = Wire::new(Box::new(near));
         far.write_all(b"+OK\r\n").await.unwrap();
         wire.exchange(&mut Vec::new()).await.unwrap();
-        assert_eq!(wire.buffer.len(), BUFFER_OCTETS_MIN);
+        assert_eq!(wire.buffer.len(), limits::WIRE_BUFFER_OCTETS_MIN);
         far.write_all(&vec![b's'; 1 << 20]).await.unwrap();
         for _ in 0..8 {
             wire.consume(wire.input().len());
             wire.exchange(&mut Vec::new()).await.unwrap();
         }
-        assert_eq!(wire.input().len(), BUFFER_OCTETS);
+        assert_eq!(wire.input().len(), limits::WIRE_BUFFER_OCTETS);
     }
 
     #[tokio::test]

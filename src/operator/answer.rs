@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use crate::mail::limits;
 use crate::operator::{Failure, Response};
 
 /// Receives the responses to one request, one by one.
@@ -15,7 +16,7 @@ impl Answer {
     /// Creates the channel for one request; the caller receives the responses from the second
     /// value.
     pub fn new() -> (Self, mpsc::Receiver<Response>) {
-        let (to, from) = mpsc::channel(WAITING_RESPONSES_MAX);
+        let (to, from) = mpsc::channel(limits::WAITING_RESPONSES_MAX);
         (Self(to), from)
     }
 
@@ -25,6 +26,3 @@ impl Answer {
         said.map_err(|_| Failure::Unheard)
     }
 }
-
-/// Responses that wait to be received. The largest contain 64 KiB of a message.
-const WAITING_RESPONSES_MAX: usize = 16;

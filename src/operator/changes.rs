@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
 use crate::config::Config;
+use crate::mail::limits;
 
 /// The differences between `old` and `new`, and the changes that need a restart, compared with the
 /// configuration that the process `started` with.
@@ -58,16 +59,17 @@ fn of_tables<K: Ord + Display, V: PartialEq>(
     for (what, names) in all {
         if let Some((first, others)) = names.split_first() {
             let mut part = format!("{what} {kind} {first}");
-            for name in others.iter().take(NAMES_MAX - 1) {
+            for name in others.iter().take(limits::CHANGED_NAMES_SHOWN_MAX - 1) {
                 let _ = write!(part, ", {name}");
             }
-            if names.len() > NAMES_MAX {
-                let _ = write!(part, " and {} more", names.len() - NAMES_MAX);
+            if names.len() > limits::CHANGED_NAMES_SHOWN_MAX {
+                let _ = write!(
+                    part,
+                    " and {} more",
+                    names.len() - limits::CHANGED_NAMES_SHOWN_MAX
+                );
             }
             parts.push(part);
         }
     }
 }
-
-/// A line with more names is too long to read.
-const NAMES_MAX: usize = 10;

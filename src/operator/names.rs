@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{self, Config};
 use crate::mail::text::Shown;
-use crate::mail::{AccountName, Maildrop, Percent, UniqueId};
+use crate::mail::{AccountName, Maildrop, Percent, UniqueId, limits};
 use crate::operator::{Exit, Failure};
 use crate::seen::{Records, Seen};
 
@@ -20,8 +20,15 @@ pub(crate) fn no_account<'a>(
         Some(near) => format!(". Did you mean {near}?"),
         None if known.is_empty() => ". No account is configured or recorded".to_owned(),
         None => {
-            let more = if known.len() > SHOWN_MAX { ", ..." } else { "" };
-            let shown: Vec<&str> = known.into_iter().take(SHOWN_MAX).collect();
+            let more = if known.len() > limits::KNOWN_NAMES_SHOWN_MAX {
+                ", ..."
+            } else {
+                ""
+            };
+            let shown: Vec<&str> = known
+                .into_iter()
+                .take(limits::KNOWN_NAMES_SHOWN_MAX)
+                .collect();
             format!(". Known accounts: {}{more}", shown.join(", "))
         }
     };
@@ -106,6 +113,3 @@ pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Resu
     let sentence = format!("there is no record of {given} in account {account}{hint} {force}");
     Err(Failure::said(Exit::Usage, "no_record", sentence.trim_end()))
 }
-
-/// More names are too many to read.
-const SHOWN_MAX: usize = 10;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::agent::{Assignment, SystemClock};
 use crate::config::Config;
-use crate::mail::{AccountName, Clock};
+use crate::mail::{AccountName, Clock, limits};
 use crate::operator::house::{QUARANTINE, Rooms};
 use crate::operator::{
     Answer, Copies, Exit, Failure, Operator, QuarantineCopy, QuarantineRequest, QuarantineResponse,
@@ -27,7 +27,7 @@ impl Operator {
             QuarantineRequest::List { account } => self.copies(account.as_ref(), answer).await,
             QuarantineRequest::Show { file } => {
                 let message = self.read(&file, answer).await?;
-                hand_out(message, PIECE_OCTETS, answer).await
+                hand_out(message, limits::RESPONSE_PIECE_OCTETS, answer).await
             }
             QuarantineRequest::Export { file } => {
                 let message = self.read(&file, answer).await?;
@@ -256,7 +256,9 @@ async fn hand_out(message: File, most: u64, answer: &Answer) -> Result<(), Failu
     let mut reader = message.take(most);
     loop {
         let mut piece = Vec::new();
-        let read = (&mut reader).take(PIECE_OCTETS).read_to_end(&mut piece);
+        let read = (&mut reader)
+            .take(limits::RESPONSE_PIECE_OCTETS)
+            .read_to_end(&mut piece);
         read.map_err(|error: io::Error| Failure::said(Exit::TempFail, "quarantine_disk", error))?;
         if piece.is_empty() {
             return Ok(());
@@ -328,7 +330,3 @@ fn missing(file: &str) -> Failure {
     let file = file.to_owned();
     QuarantineError::Missing { file }.into()
 }
-
-/// Octets of a message in one response. [`QuarantineRequest::Show`] shows one piece, which is
-/// enough to recognise a message.
-const PIECE_OCTETS: u64 = 64 * 1024;

@@ -90,16 +90,13 @@ impl Reload {
                 why: &failure.to_string(),
             });
         };
-        for error in errors.iter().take(ERRORS_SAID_MAX) {
+        for error in errors.iter().take(limits::RELOAD_ERRORS_SHOWN_MAX) {
             warn(WarningEvent::ReloadError { error });
         }
         let errors = errors.len();
         warn(WarningEvent::ReloadErrors { errors });
     }
 }
-
-/// `check` shows more errors.
-const ERRORS_SAID_MAX: usize = 20;
 
 /// A configuration and its orders that are being read, on a thread that may block.
 struct Reading<T> {

@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use zeroize::Zeroizing;
 
+use crate::mail::limits;
+
 /// How the output of a program is read, and how much of it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listen {
@@ -63,7 +65,7 @@ impl Output {
     /// Reads the available output, up to a limit.
     pub(super) fn drain(&mut self) {
         let mut buffer = Zeroizing::new([0; 8 * 1024]);
-        for _ in 0..DRAIN_READS_MAX {
+        for _ in 0..limits::DRAIN_READS_MAX {
             let Some(pipe) = &mut self.pipe else { return };
             match pipe.read(&mut *buffer) {
                 Ok(0) => self.pipe = None,
@@ -106,7 +108,3 @@ impl Output {
         self.kept.drain(..surplus);
     }
 }
-
-/// Reads in a row, after which the time is checked: a pipe has room for 64 KiB, and a program may
-/// keep filling it.
-const DRAIN_READS_MAX: usize = 64;

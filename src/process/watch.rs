@@ -162,7 +162,11 @@ impl Watch {
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         let blind = for_end && self.pidfd.is_none();
-        let left = if blind { left.min(BLIND_WAIT) } else { left };
+        let left = if blind {
+            left.min(Duration::from_millis(limits::BLIND_WATCH_MILLISECONDS))
+        } else {
+            left
+        };
         let timeout = Timespec {
             tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
@@ -247,6 +251,3 @@ fn end_of(status: ExitStatus) -> ProcessEnd {
         (None, signal) => ProcessEnd::Signal(signal.unwrap_or(0)),
     }
 }
-
-/// The interval of checks when the kernel cannot notify us.
-const BLIND_WAIT: Duration = Duration::from_millis(10);

@@ -153,7 +153,7 @@ impl Quarantine {
             let path = self.folder.root().join(file);
             let (piece, back) = blocking(&self.folder, move || {
                 let mut piece = Vec::new();
-                let mut part = reader.take(PIECE_OCTETS);
+                let mut part = reader.take(limits::COPY_PIECE_OCTETS);
                 part.read_to_end(&mut piece).map_err(disk("read", &path))?;
                 Ok((piece, part.into_inner()))
             })
@@ -397,5 +397,3 @@ fn act(folder: &Folder) -> Result<Acting, QuarantineError> {
 
 /// What is wrong with a copy whose digest is another.
 const OTHER_CONTENTS: &str = "its contents are not those that were stored";
-
-const PIECE_OCTETS: u64 = 256 * 1024;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use crate::mail::AccountName;
+use crate::mail::{AccountName, limits};
 use crate::seen::{Batch, Change, Record, RecordKey, Records, State};
 
 /// The last amended records.
@@ -32,7 +32,7 @@ impl Amended {
         after: &Record,
     ) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= AMENDMENTS_MAX {
+        if all.len() >= limits::AMENDMENTS_MAX {
             all.pop_front();
         }
         all.push_back(Amendment {
@@ -83,7 +83,3 @@ impl Amended {
         }
     }
 }
-
-/// How many amendments are remembered. A session is shorter than the time in which so many refusals
-/// are taken back.
-const AMENDMENTS_MAX: usize = 4096;

@@ -247,7 +247,7 @@ impl DeletesState {
         }
         let older = self.open_notes.len().saturating_sub(1);
         self.open_notes
-            .drain(..older.saturating_sub(OPEN_NOTES_MAX));
+            .drain(..older.saturating_sub(limits::OPEN_NOTES_MAX));
     }
 
     /// Notes that QUIT confirmed the deletes of this note.
@@ -269,10 +269,6 @@ impl DeletesState {
         self.open_notes.contains(&noted)
     }
 }
-
-/// The most notes that may be open at once beside the newest. A message that is listed with another
-/// unique-id is found at the next listing, so old notes are not needed.
-const OPEN_NOTES_MAX: usize = 64;
 
 impl NamesState {
     /// Notes that a known message was found under another unique-id.

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::mail::{Date, Sender, Timestamp};
+use crate::mail::{Date, Sender, Timestamp, limits};
 use crate::sink::line_ends::Converter;
 use crate::spool::{Message, Reader};
 
@@ -94,8 +94,8 @@ impl<'a> Rendering<'a> {
         })
     }
 
-    /// Replaces the content of `piece` by the next piece, about [`CHUNK_OCTETS`] long; returns
-    /// `false` when none is left.
+    /// Replaces the content of `piece` by the next piece, about [`limits::RENDERED_PIECE_OCTETS`]
+    /// long; returns `false` when none is left.
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read, or is shorter than the message.
@@ -105,8 +105,9 @@ impl<'a> Rendering<'a> {
             return Ok(false);
         }
         loop {
-            let size =
-                usize::try_from(self.left).map_or(CHUNK_OCTETS, |left| left.min(CHUNK_OCTETS));
+            let size = usize::try_from(self.left).map_or(limits::RENDERED_PIECE_OCTETS, |left| {
+                left.min(limits::RENDERED_PIECE_OCTETS)
+            });
             let octets = match self.reader.next_in_memory(size) {
                 Some(octets) if octets.len() == size => octets,
                 _ => {
@@ -144,10 +145,6 @@ impl<'a> Rendering<'a> {
         Ok(octets)
     }
 }
-
-/// Octets of a message that are read at a time: enough to make calls cheap, and small compared with
-/// the spool's memory.
-pub const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// Initial room for the lines on top, which are seldom longer.
 const LEAD_OCTETS: usize = 512;
@@ -224,14 +221,16 @@ mod tests {
     fn large_messages_are_the_same_from_a_file_as_in_one_buffer() {
         let mut state = 7u64;
         let mut octets = b"Subject: large\r\n\r\n".to_vec();
-        while octets.len() < 9 * CHUNK_OCTETS / 2 {
+        while octets.len() < 9 * limits::RENDERED_PIECE_OCTETS / 2 {
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1);
             octets.push(b"\r\n\r\nabcdefghijkl"[(state >> 40) as usize % 16]);
         }
         // Puts a line end across every boundary of pieces.
-        for boundary in (CHUNK_OCTETS..octets.len()).step_by(CHUNK_OCTETS) {
+        for boundary in
+            (limits::RENDERED_PIECE_OCTETS..octets.len()).step_by(limits::RENDERED_PIECE_OCTETS)
+        {
             octets[boundary - 1] = b'\r';
             octets[boundary] = b'\n';
         }

@@ -70,7 +70,7 @@ fn add_lines(
     let (mut piece, mut begins_line) = (Vec::new(), true);
     while reader
         .by_ref()
-        .take(PIECE_OCTETS)
+        .take(limits::HEADER_LINE_PIECE_OCTETS)
         .read_until(b'\n', &mut piece)?
         > 0
     {
@@ -82,9 +82,6 @@ fn add_lines(
     }
     Ok(())
 }
-
-/// The longest part of a line that is read at once: a boundary is much shorter.
-const PIECE_OCTETS: u64 = 8 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

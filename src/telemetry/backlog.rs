@@ -10,6 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::mail::limits;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A writer of log lines that never waits for its reader.
@@ -72,7 +74,9 @@ impl Backlog {
     }
 
     fn put(&self, waiting: &mut WaitingLines, lines: &[u8]) {
-        if waiting.octets + lines.len() > OCTETS_MAX || !self.has_thread(waiting) {
+        if waiting.octets + lines.len() > limits::LOG_BACKLOG_OCTETS_MAX
+            || !self.has_thread(waiting)
+        {
             waiting.dropped += memchr::memchr_iter(b'\n', lines).count() as u64;
             return;
         }
@@ -196,9 +200,6 @@ fn is_ready(out: BorrowedFd<'_>, patience: Duration) -> bool {
 
 /// Octets that a ready pipe takes at once (`PIPE_BUF`).
 const AT_ONCE_OCTETS_MAX: usize = 4096;
-
-/// Octets that wait for a reader: some thousand lines.
-const OCTETS_MAX: usize = 1024 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

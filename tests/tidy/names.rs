@@ -24,6 +24,40 @@ pub fn complaints(files: &BTreeMap<String, Scan>) -> BTreeSet<String> {
     complaints
 }
 
+/// Limits outside their home, one sentence each. A number with such a name is fixed by an RFC, the
+/// system or a format, or it is a limit.
+pub fn limits_elsewhere(path: &str, scan: &Scan) -> BTreeSet<String> {
+    let is_limit = |name: &str| name.ends_with("_MAX") || name.ends_with("_MIN");
+    let mut complaints = BTreeSet::new();
+    for item in &scan.numbers {
+        let (name, line) = (&item.name, item.line);
+        let is_fixed = FIXED
+            .iter()
+            .any(|(file, fixed)| path == *file && name == fixed);
+        if is_limit(name) && !path.starts_with("mail/limits") && !is_fixed {
+            complaints.insert(format!(
+                "src/{path}:{line}: {name} is a limit; see mail/limits.rs"
+            ));
+        }
+    }
+    complaints
+}
+
+/// Numbers that no one may change: the file and the constant.
+const FIXED: &[(&str, &str)] = &[
+    // RFC 1035, RFC 2046, RFC 5322 and RFC 1939.
+    ("mail/envelope.rs", "DOMAIN_OCTETS_MAX"),
+    ("mail/envelope.rs", "LABEL_OCTETS_MAX"),
+    ("spool/head_digest.rs", "BOUNDARY_OCTETS_MAX"),
+    ("quarantine/label.rs", "LINE_OCTETS_MAX"),
+    ("session/transfer/trace.rs", "HOST_CHARACTERS_MAX"),
+    ("session/transfer/trace.rs", "ID_OCTETS_MAX"),
+    // Linux.
+    ("sink/mda/command.rs", "FIRST_LINE_OCTETS_MAX"),
+    ("telemetry/backlog.rs", "AT_ONCE_OCTETS_MAX"),
+    ("telemetry/burst.rs", "WRITE_OCTETS_MAX"),
+];
+
 /// The error about the name of one file.
 pub fn of_file(path: &str) -> Option<String> {
     let stem = Path::new(path).file_stem()?.to_str()?;

@@ -30,6 +30,8 @@ pub struct Scan {
     pub compared: Vec<usize>,
     /// The lines of `async` and `.await`.
     pub waits: Vec<usize>,
+    /// The constants with a number, outside functions and types.
+    pub numbers: Vec<Item>,
     /// The files of tests that it declares.
     pub tests: Vec<TestFile>,
 }
@@ -201,6 +203,9 @@ fn line_of(expr: &syn::Expr) -> usize {
     syn::spanned::Spanned::span(expr).start().line
 }
 
+/// The types of limits.
+const NUMBERS: [&str; 7] = ["u16", "u32", "u64", "usize", "f64", "Duration", "Moment"];
+
 /// Whether `format!` was seen.
 struct Formats(bool);
 
@@ -297,6 +302,22 @@ impl<'a> Visit<'a> for Scan {
     fn visit_expr_async(&mut self, block: &'a syn::ExprAsync) {
         self.waits.push(block.async_token.span.start().line);
         syn::visit::visit_expr_async(self, block);
+    }
+
+    fn visit_item_const(&mut self, item: &'a syn::ItemConst) {
+        let is_number = matches!(&*item.ty, syn::Type::Path(path) if NUMBERS
+            .iter()
+            .any(|number| path.path.segments.last().is_some_and(|last| last.ident == number)));
+        if is_number && !is_test(&item.attrs) {
+            let name = item.ident.to_string();
+            let line = item.ident.span().start().line;
+            self.numbers.push(Item {
+                name,
+                line,
+                lines: 1,
+            });
+        }
+        syn::visit::visit_item_const(self, item);
     }
 
     fn visit_item_struct(&mut self, item: &'a syn::ItemStruct) {

@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::Memory;
+use crate::mail::limits;
 use crate::sink::breaker::{BreakerState, text};
 use crate::telemetry::{Event, Reporter, WarningEvent};
 
@@ -93,7 +94,7 @@ impl Keeper {
             *self.phase() = KeeperPhase::Writing;
             self.write().await;
             tokio::select! {
-                () = sleep(BETWEEN_WRITES) => {}
+                () = sleep(Duration::from_secs(limits::DESTINATION_WRITE_SECONDS)) => {}
                 () = self.closing.cancelled() => {}
             }
             let mut phase = self.phase();
@@ -128,6 +129,3 @@ impl Keeper {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The time between two writes of the file: a crash loses no more than this.
-const BETWEEN_WRITES: Duration = Duration::from_secs(1);

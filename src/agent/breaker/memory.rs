@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Acting, NewFile, make_private, open_regular};
-use crate::mail::Percent;
+use crate::mail::{Percent, limits};
 use crate::sink::breaker::{BreakerState, text};
 
 /// The file of one breaker.
@@ -32,7 +32,8 @@ impl Memory {
         let _acting = self.act()?;
         let file = open_regular(OpenOptions::new().read(true), &self.0)?;
         let mut text = String::new();
-        file.take(OCTETS_MAX).read_to_string(&mut text)?;
+        file.take(limits::DESTINATION_FILE_OCTETS_MAX)
+            .read_to_string(&mut text)?;
         Ok(text)
     }
 
@@ -57,9 +58,6 @@ impl Memory {
         new.rename(&self.0).map(drop)
     }
 }
-
-/// A usual file has some twenty lines.
-const OCTETS_MAX: u64 = 1024 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -17,7 +17,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::agent::schedule::{AccountSlot, AccountTurn, Host, Moment, Schedule};
-use crate::mail::AccountName;
+use crate::mail::{AccountName, limits};
 
 /// An instruction to an account's session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Past {
             self.held.pop_front();
         }
         // Short polls in quick succession are merged: only the sum per account matters.
-        if self.held.len() > STRETCHES_MAX
+        if self.held.len() > limits::PLACE_STRETCHES_MAX
             && let (Some(first), Some(second)) = (self.held.pop_front(), self.held.pop_front())
         {
             let held = (first.1 - first.0) + (second.1 - second.0);
@@ -145,7 +145,7 @@ impl Schedule {
                 && counts(host)
             {
                 let began = slot.began.unwrap_or(now);
-                if now.saturating_sub(began) >= HELD_MIN {
+                if now.saturating_sub(began) >= limits::PLACE_HELD_MILLISECONDS_MIN {
                     holding.push((slot.past.held(began, now), name.clone()));
                 }
             }
@@ -203,8 +203,10 @@ impl Schedule {
                 && counts(host)
             {
                 let (asked, octets) = (now.saturating_sub(*at), octets(name));
-                let drips = octets.saturating_sub(*before) < DRIP_OCTETS;
-                if asked >= ASKED_MAX || (asked >= DRIP_AFTER && drips) {
+                let drips = octets.saturating_sub(*before) < limits::DRIP_OCTETS;
+                if asked >= limits::PLACE_ASKED_MILLISECONDS_MAX
+                    || (asked >= limits::DRIP_MILLISECONDS && drips)
+                {
                     aside.push((name.clone(), octets));
                 }
             }
@@ -272,21 +274,6 @@ impl Schedule {
 
 const HOUR: Moment = 3_600_000;
 const DAY: Moment = 24 * HOUR;
-
-/// Younger polls are not asked: most end by themselves, and a login for each message would help no
-/// one.
-const HELD_MIN: Moment = 15_000;
-
-/// How long a session that was asked may keep its place.
-const ASKED_MAX: Moment = 120_000;
-
-/// A session that was asked and has read less than [`DRIP_OCTETS`] since will not reach the end of
-/// a message: it loses its place after this time already.
-const DRIP_AFTER: Moment = 15_000;
-const DRIP_OCTETS: u64 = 16 * 1024;
-
-/// Time spans that are remembered for one account.
-const STRETCHES_MAX: usize = 64;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -38,3 +38,17 @@ pub const TRUSTED_OFFERS: usize = 10;
 
 /// The acceptances among them that end it.
 pub const TRUSTED_ACCEPTED_MIN: usize = 5;
+
+/// Messages that are remembered because a destination failed at them. Forgetting one costs at most
+/// another opening of the breaker because of it.
+pub const CULPRITS_MAX: usize = 1000;
+
+/// Different messages of one sender that are refused in a row before the destination counts as
+/// down: while fewer are, mail of other senders is offered.
+pub const LIKES_MAX: usize = 50;
+
+/// The most characters of a unique-id, or of the part that differs, that may be a counter.
+pub const COUNTER_OCTETS_MAX: usize = 12;
+
+/// The least characters that all unique-ids share, which make them more than counters.
+pub const COUNTER_COMMON_OCTETS_MIN: usize = 8;

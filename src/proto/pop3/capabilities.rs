@@ -1,5 +1,7 @@
 //! The capabilities that a server announces (RFC 2449, 2595, 3206, 5034).
 
+use crate::mail::limits;
+
 /// The capabilities of a server, from its last CAPA reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
@@ -82,7 +84,7 @@ impl Capabilities {
     fn add_mechanisms<'w>(&mut self, words: impl Iterator<Item = &'w str>) {
         for word in words {
             let mechanism = word.to_ascii_uppercase();
-            if !self.sasl.contains(&mechanism) && self.sasl.len() < MECHANISMS_MAX {
+            if !self.sasl.contains(&mechanism) && self.sasl.len() < limits::SASL_MECHANISMS_MAX {
                 self.sasl.push(mechanism);
             }
         }
@@ -93,9 +95,6 @@ impl Capabilities {
         self.expire == Some(Expire::Days(0))
     }
 }
-
-/// Mechanisms remembered of one server; about thirty are registered.
-const MECHANISMS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@
 //! reads all of them, so this halves the data that is read and makes one look-up for thirty
 //! records.
 
-use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
+use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId, limits};
 use crate::seen::disk::line;
 use crate::seen::{Marker, Notes, Record, RecordKey, State};
 
@@ -44,9 +44,9 @@ impl Block {
         let mut rest = self.0.as_slice();
         while let Some((bound, _)) = rest.first() {
             let length = match rest.len() {
-                all @ ..=ENTRIES_MAX => all,
-                ..TWO_BLOCKS => ENTRIES_MAX - ENTRIES_MAX / 4,
-                _ => ENTRIES_MAX,
+                all @ ..=limits::BLOCK_RECORDS_MAX => all,
+                ..TWO_BLOCKS => limits::BLOCK_RECORDS_MAX - limits::BLOCK_RECORDS_MAX / 4,
+                _ => limits::BLOCK_RECORDS_MAX,
             };
             let (part, others) = rest.split_at(length);
             parts.push((bound.as_slice(), octets_of(part)));
@@ -307,10 +307,7 @@ fn take_number(octets: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Records in one block: a change of one rewrites all of them.
-const ENTRIES_MAX: usize = 32;
-
-const TWO_BLOCKS: usize = 2 * ENTRIES_MAX;
+const TWO_BLOCKS: usize = 2 * limits::BLOCK_RECORDS_MAX;
 
 /// Room for the octets of a delivered record, which are seldom more.
 const USUAL_VALUE_OCTETS: usize = 32;

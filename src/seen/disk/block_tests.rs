@@ -77,7 +77,7 @@ proptest! {
         let written = blocks.values().flat_map(|block| block.write().into_iter());
         let read = written.flat_map(|(_, octets)| {
             let block = Block::read(&octets).unwrap().0;
-            assert!((1..=ENTRIES_MAX).contains(&block.len()));
+            assert!((1..=limits::BLOCK_RECORDS_MAX).contains(&block.len()));
             block
         });
         prop_assert_eq!(

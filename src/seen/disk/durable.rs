@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::fault;
-use crate::mail::{AccountName, Clock, Timestamp};
+use crate::mail::{AccountName, Clock, Timestamp, limits};
 use crate::seen::disk::compact::compact;
 use crate::seen::disk::index::{Index, Unsound};
 use crate::seen::disk::journal::{Journal, damaged, disk};
@@ -217,7 +217,7 @@ impl Shared {
         let mut since_flush = 0;
         while let Ok(first) = queue.recv() {
             let (mut batches, mut waiting) = (vec![first.batch], vec![first.done]);
-            for commit in queue.try_iter().take(GROUP_COMMITS_MAX - 1) {
+            for commit in queue.try_iter().take(limits::GROUP_COMMITS_MAX - 1) {
                 batches.push(commit.batch);
                 waiting.push(commit.done);
             }
@@ -229,7 +229,7 @@ impl Shared {
             }
             self.catch_up_with_many();
             since_flush += count;
-            if since_flush >= FLUSH_EVERY_COMMITS {
+            if since_flush >= limits::INDEX_FLUSH_COMMITS {
                 since_flush = 0;
                 self.tidy();
             }
@@ -343,7 +343,7 @@ impl Shared {
         let mut index = write(&self.index);
         let Some(sound) = index.as_ref() else { return };
         let compacted = sound.flush().and_then(|()| sound.count()).and_then(|live| {
-            if journal.lines < COMPACT_LINES_MIN || journal.lines < 2 * live {
+            if journal.lines < limits::JOURNAL_COMPACTED_LINES_MIN || journal.lines < 2 * live {
                 return Ok(None);
             }
             compact(self.directory.path(), &journal, sound, self.clock.now())
@@ -401,13 +401,3 @@ fn read<T>(shared: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     shared.write().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// The most commits that share one `fdatasync`; it limits memory.
-const GROUP_COMMITS_MAX: usize = 1024;
-
-/// Commits between two flushes of the index: it limits the lines that are replayed at a start.
-/// Durability does not depend on it.
-const FLUSH_EVERY_COMMITS: usize = 2048;
-
-/// A shorter journal is never compacted.
-const COMPACT_LINES_MIN: u64 = 4096;

@@ -145,7 +145,12 @@ impl Journal {
             Some(file) => file,
             None => self.reopen()?,
         };
-        match fallocate(&file, FallocateFlags::KEEP_SIZE, self.durable, ROOM_OCTETS) {
+        match fallocate(
+            &file,
+            FallocateFlags::KEEP_SIZE,
+            self.durable,
+            limits::JOURNAL_ROOM_OCTETS,
+        ) {
             // If the file system cannot reserve space, nothing can be done.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 self.file = Some(file);
@@ -332,10 +337,6 @@ pub(in crate::seen) fn damaged(directory: &Path, what: String) -> StoreError {
 
 /// The name of a journal that is not complete yet.
 const TEMPORARY: &str = "seen.journal.new";
-
-/// Space for the records of some thousand messages with ordinary unique-ids, or of several hundred
-/// with the longest.
-const ROOM_OCTETS: u64 = 256 * 1024;
 
 const HEADER: &str = "mailferry-seen 1";
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::mail::Timestamp;
+use crate::mail::{Timestamp, limits};
 use crate::seen::disk::index::{Index, Unsound};
 use crate::seen::disk::journal::{Journal, JournalLine, Position, cut_short, damaged, disk};
 use crate::seen::disk::state_dir::set_aside;
@@ -129,7 +129,7 @@ impl CatchingUp {
             }
             (JournalLine::Batch(batch), _) => {
                 self.waiting.push(*batch);
-                if self.waiting.len() >= TOGETHER {
+                if self.waiting.len() >= limits::REPLAYED_BATCHES_MAX {
                     self.apply();
                 }
             }
@@ -159,9 +159,6 @@ fn now_for_names() -> u64 {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
-
-/// Batches that are applied together; it limits memory.
-const TOGETHER: usize = 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

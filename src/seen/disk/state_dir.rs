@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Acting, Lock, check_owner, make_private, open_regular, sync_directory};
-use crate::mail::Timestamp;
 use crate::mail::text::Shown;
+use crate::mail::{Timestamp, limits};
 use crate::seen::disk::journal::disk;
 use crate::seen::{StoreError, StoreFault};
 
@@ -125,7 +125,10 @@ pub(in crate::seen) fn unusable(path: &Path, error: &io::Error) -> StoreError {
 fn in_use(path: &Path) -> StoreError {
     let mut holder = String::new();
     let file = open_regular(OpenOptions::new().read(true), &path.join(LOCK));
-    let read = file.and_then(|file| file.take(HOLDER_OCTETS_MAX).read_to_string(&mut holder));
+    let read = file.and_then(|file| {
+        file.take(limits::LOCK_HOLDER_OCTETS_MAX)
+            .read_to_string(&mut holder)
+    });
     let holder = match read {
         Ok(_) if !holder.trim().is_empty() => Shown::new(holder.trim()).to_string(),
         _ => "unknown (its lock file was removed)".to_owned(),
@@ -168,7 +171,7 @@ pub(in crate::seen) fn set_aside(
         .map(|entry| entry.path())
         .collect();
     kept.sort();
-    for old in kept.iter().rev().skip(KEPT_ASIDE) {
+    for old in kept.iter().rev().skip(limits::DAMAGED_FOLDERS_MAX) {
         // An old folder that cannot be removed does no harm.
         let _ = std::fs::remove_dir_all(old);
     }
@@ -177,12 +180,6 @@ pub(in crate::seen) fn set_aside(
 
 /// The file that names the process that works here.
 pub(in crate::seen) const LOCK: &str = "lock";
-
-/// Octets that are read of it: a process's number and name.
-const HOLDER_OCTETS_MAX: u64 = 4096;
-
-/// Damaged folders that are kept for examination.
-const KEPT_ASIDE: usize = 3;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::mail::AccountName;
+use crate::mail::{AccountName, limits};
 use crate::seen::Batch;
 use crate::seen::disk::journal::Position;
 
@@ -54,7 +54,7 @@ impl Unapplied {
 
     /// Whether there are so many that the index must follow now.
     pub(super) const fn are_many(&self) -> bool {
-        self.changes >= UNAPPLIED_CHANGES_MAX
+        self.changes >= limits::UNAPPLIED_CHANGES_MAX
     }
 
     /// Takes all of them, and the journal line of the last one.
@@ -63,6 +63,3 @@ impl Unapplied {
         (batches, last)
     }
 }
-
-/// Changes that may wait for the index: it limits memory, and the time of the next look-up.
-const UNAPPLIED_CHANGES_MAX: usize = 1024;

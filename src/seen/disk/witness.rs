@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::disk::open_regular;
+use crate::mail::limits;
 use crate::seen::disk::checksum::crc;
 
 /// The open file; `None` if it cannot be opened, and then nothing is noted.
@@ -34,7 +35,9 @@ impl Witness {
         let mut text = String::new();
         let path = directory.join(Self::NAME);
         let file = open_regular(OpenOptions::new().read(true), &path).ok()?;
-        file.take(OCTETS_MAX).read_to_string(&mut text).ok()?;
+        file.take(limits::WITNESS_OCTETS_MAX)
+            .read_to_string(&mut text)
+            .ok()?;
         let (checked, rest) = text.strip_suffix('\n')?.split_once(' ')?;
         let sequence = rest.strip_prefix(HEADER)?.strip_prefix(' ')?.parse().ok()?;
         (checked == digits(rest)).then_some(sequence)
@@ -64,9 +67,6 @@ fn digits(rest: &str) -> String {
 }
 
 const HEADER: &str = "mailferry-last 1";
-
-/// A whole note is shorter.
-const OCTETS_MAX: u64 = 256;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::mail::{HeadDigest, HeadDigests, Listing, PollLimits, Timestamp};
+use crate::mail::{HeadDigest, HeadDigests, Listing, PollLimits, Timestamp, limits};
 use crate::seen::{
     Batch, Change, Marker, Notes, OperatorsWord, Record, RecordKey, Records, State, Trust,
 };
@@ -16,7 +16,6 @@ use crate::session::judge::disposition::{Circumstances, Disposition, Names, Why}
 use crate::session::judge::plan::plan;
 use crate::session::judge::quota::comparing;
 use crate::session::run::moved;
-use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::listing;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 
@@ -68,7 +67,7 @@ pub async fn adopt(
     // QUIT would hide the messages that an earlier session retrieved; TOP hides nothing.
     let was_seen_to = with.seen.state().await?.hiding.hides_retrieved;
     let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved() || was_seen_to);
-    for window in open.chunks(HEADERS_AT_ONCE) {
+    for window in open.chunks(limits::HEADS_AT_ONCE_MAX) {
         let heads = maildrop.heads(&listed, window).await?;
         for (at, head) in window.iter().zip(heads) {
             search.unheard += u64::from(head.is_none());
@@ -409,7 +408,7 @@ async fn commit(
     changes: Vec<Change>,
     word: &OperatorsWord,
 ) -> Result<(), SessionError> {
-    for changes in changes.chunks(CHANGES_AT_ONCE) {
+    for changes in changes.chunks(limits::BATCH_CHANGES_MAX) {
         let batch = Batch {
             changes: changes.to_vec(),
             ..records.batch()
@@ -425,6 +424,3 @@ async fn commit(
     state.pacing.hold = None;
     Ok(with.seen.save_state(state).await?)
 }
-
-/// The most changes in one batch, because a batch is in memory as a whole.
-const CHANGES_AT_ONCE: usize = 1_000;

@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use crate::mail::limits;
+
 /// Whether unique-ids look like counters: they are short, or differ only in a few digits. `names`
 /// are the listed and the recorded ones.
 ///
@@ -40,10 +42,12 @@ pub(in crate::session) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> 
         .rev()
         .take_while(|octet| **octet == b'0')
         .count();
-    if front.len() - zeros >= COMMON_OCTETS_MIN || back.len() >= COMMON_OCTETS_MIN {
+    if front.len() - zeros >= limits::COUNTER_COMMON_OCTETS_MIN
+        || back.len() >= limits::COUNTER_COMMON_OCTETS_MIN
+    {
         return false;
     }
-    longest <= COUNTED_OCTETS_MAX || is_alone || {
+    longest <= limits::COUNTER_OCTETS_MAX || is_alone || {
         let mut names = names;
         names.all(|name| is_few_digits(name, front.len(), back.len()))
     }
@@ -54,7 +58,7 @@ fn is_few_digits(name: &[u8], front: usize, back: usize) -> bool {
     // Beginning and end may overlap in a short unique-id.
     let to = name.len().saturating_sub(back).max(front);
     let middle = name.get(front..to).unwrap_or_default();
-    middle.len() <= COUNTED_OCTETS_MAX && middle.iter().all(u8::is_ascii_hexdigit)
+    middle.len() <= limits::COUNTER_OCTETS_MAX && middle.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Which of two counted unique-ids is the greater: the longer one without its leading zeros, else
@@ -82,12 +86,6 @@ fn significant(name: &[u8]) -> &[u8] {
     let zeros = name.iter().take_while(|octet| **octet == b'0').count();
     &name[zeros..]
 }
-
-/// The most characters of a unique-id, or of the part that differs, that may be a counter.
-const COUNTED_OCTETS_MAX: usize = 12;
-
-/// The least characters that all unique-ids share, which make them more than counters.
-const COMMON_OCTETS_MIN: usize = 8;
 
 #[cfg(test)]
 mod tests {

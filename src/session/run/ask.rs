@@ -9,7 +9,6 @@ use crate::seen::AccountState;
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::run::inspect::Inspection;
 use crate::session::server::asking::Asking;
-use crate::session::server::heads::HEADERS_AT_ONCE;
 
 impl Inspection<'_> {
     /// Requests the missing heads, until it is time to note what they have shown so far. The heads
@@ -72,7 +71,8 @@ impl Inspection<'_> {
             .collect();
         let current = groups.iter().position(|group| begun(group));
         let first = current.or_else(|| {
-            (wanted.len() > HEADERS_AT_ONCE).then(|| fastrand::usize(..groups.len().max(1)))
+            (wanted.len() > limits::HEADS_AT_ONCE_MAX)
+                .then(|| fastrand::usize(..groups.len().max(1)))
         });
         groups.rotate_left(first.unwrap_or(0));
         let current = current.and_then(|_| self.name(*groups.first()?.first()?));

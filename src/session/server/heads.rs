@@ -8,8 +8,8 @@ use crate::spool::head_digest::head_digests_of;
 
 impl OpenMaildrop {
     /// The header digests of the messages at some positions of the listing, by TOP, in that order;
-    /// `None` if the server refuses one. Sent in one flight of at most [`HEADERS_AT_ONCE`] if the
-    /// server announces PIPELINING.
+    /// `None` if the server refuses one. Sent in flights of [`limits::HEADS_AT_ONCE_MAX`] at most
+    /// if the server announces PIPELINING.
     ///
     /// # Errors
     /// The errors of a session.
@@ -53,12 +53,9 @@ impl OpenMaildrop {
     /// How many heads are requested in one flight.
     pub(in crate::session) fn heads_at_once(&self) -> usize {
         if self.is_pipelining() {
-            HEADERS_AT_ONCE
+            limits::HEADS_AT_ONCE_MAX
         } else {
             1
         }
     }
 }
-
-/// The most headers requested in one flight.
-pub(in crate::session) const HEADERS_AT_ONCE: usize = 64;

@@ -92,7 +92,9 @@ impl Room {
     fn press(&self, but: u64, drop: bool) {
         let holders = self.holders();
         let others = holders.by_number.iter().filter(|(number, holder)| {
-            **number != but && holder.octets > 0 && holder.since.elapsed() >= HELD_MIN
+            **number != but
+                && holder.octets > 0
+                && holder.since.elapsed() >= Duration::from_secs(limits::LISTING_HELD_SECONDS_MIN)
         });
         if let Some((_, most)) = others.max_by_key(|(_, holder)| holder.octets) {
             if drop {
@@ -141,13 +143,20 @@ impl Held {
         let begun = Instant::now();
         while !self.room.take(self.number) {
             let waited = begun.elapsed();
-            if waited >= PATIENCE {
+            if waited >= Duration::from_secs(limits::LISTING_WAIT_SECONDS_MAX) {
                 return Err(SessionError::ListingRoom);
             }
-            if waited >= ASK_AFTER {
-                self.room.press(self.number, waited >= DROP_AFTER);
+            if waited >= Duration::from_secs(limits::LISTING_ASK_SECONDS) {
+                self.room.press(
+                    self.number,
+                    waited >= Duration::from_secs(limits::LISTING_DROP_SECONDS),
+                );
             }
-            let _ = timeout(LOOK_EVERY, self.room.freed.notified()).await;
+            let _ = timeout(
+                Duration::from_secs(limits::LISTING_LOOK_SECONDS),
+                self.room.freed.notified(),
+            )
+            .await;
         }
         self.octets += limits::LISTING_STEP_OCTETS;
         Ok(())
@@ -164,19 +173,6 @@ impl Drop for Held {
         self.room.freed.notify_waiters();
     }
 }
-
-/// A session that has used its memory for less time is not asked.
-const HELD_MIN: Duration = Duration::from_secs(60);
-
-/// After these waits, the session that uses most is asked to end its poll after the present
-/// message, and then to close its connection.
-const ASK_AFTER: Duration = Duration::from_secs(10);
-const DROP_AFTER: Duration = Duration::from_secs(40);
-
-/// After this wait, a session without memory ends.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -197,7 +193,7 @@ mod tests {
         for _ in 0..3 {
             second.grow().await.unwrap();
         }
-        tokio::time::advance(HELD_MIN).await;
+        tokio::time::advance(Duration::from_secs(limits::LISTING_HELD_SECONDS_MIN)).await;
         let mut third = room.enter(&Place::default());
         let leaves = async {
             large.leave.cancelled().await;

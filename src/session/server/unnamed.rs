@@ -54,7 +54,7 @@ impl Unnamed {
 
 impl fmt::Display for Unnamed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.entries.iter().take(SHOWN_MAX);
+        let shown = self.entries.iter().take(limits::UNNAMED_SHOWN_MAX);
         let numbers: Vec<String> = shown.map(|(number, _)| number.to_string()).collect();
         let s = if self.count == 1 { "" } else { "s" };
         write!(f, "message{s} {}", numbers.join(", "))?;
@@ -64,9 +64,6 @@ impl fmt::Display for Unnamed {
         }
     }
 }
-
-/// How many are reported by number.
-const SHOWN_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {

@@ -82,7 +82,8 @@ impl Ledger {
     /// Whether another message may be requested: the retrieved ones are limited however slow the
     /// sinks are.
     pub(in crate::session) fn has_room(&self) -> bool {
-        self.unsettled.len() < HELD_MESSAGES_MAX && self.held_octets < HELD_OCTETS_MAX
+        self.unsettled.len() < limits::SESSION_HELD_MESSAGES_MAX
+            && self.held_octets < limits::SESSION_HELD_OCTETS_MAX
     }
 
     /// How many requested messages are not settled yet.
@@ -260,10 +261,3 @@ impl Ledger {
         }
     }
 }
-
-/// The most messages in memory or requested in one session.
-const HELD_MESSAGES_MAX: usize = 128;
-
-/// Octets in memory in one session, above which nothing more is requested. Large messages are in
-/// files; this limits those too.
-const HELD_OCTETS_MAX: u64 = 64 * 1024 * 1024;

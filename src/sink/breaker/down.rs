@@ -48,7 +48,7 @@ impl Culprits {
     pub(super) fn note(&mut self, named: Named, answered: bool, now: Timestamp) {
         let known = self.0.iter().position(|known| known.named == named);
         let before = known.and_then(|at| self.0.remove(at));
-        if self.0.len() >= CULPRITS_MAX {
+        if self.0.len() >= limits::CULPRITS_MAX {
             self.0.pop_front();
         }
         let tries = before.map_or(0, |before| before.tries) + u32::from(answered);
@@ -166,7 +166,3 @@ impl Down {
         probe.is_some_and(|(_, prober, _)| prober == account)
     }
 }
-
-/// The number of messages that are remembered. Forgetting one costs at most another opening because
-/// of it.
-pub(super) const CULPRITS_MAX: usize = 1000;

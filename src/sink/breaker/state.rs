@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::down::{CULPRITS_MAX, Culprits, Down, Named};
+use super::down::{Culprits, Down, Named};
 use super::suspicion::{Suspicion, is_same};
-use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff, stable_hash};
+use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff, limits, stable_hash};
 use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
 /// The state of a breaker; the default is for a destination that accepts mail.
@@ -161,7 +161,7 @@ impl BreakerState {
         if self.blamed.contains(&message) {
             return;
         }
-        if self.blamed.len() >= CULPRITS_MAX {
+        if self.blamed.len() >= limits::CULPRITS_MAX {
             self.blamed.pop_front();
         }
         self.blamed.push_back(message);
@@ -240,7 +240,7 @@ impl BreakerState {
         let others: Vec<&Like> = self.likes.iter().filter(other).collect();
         let is_repeated = others.len() < self.likes.len();
         let of_others = others.iter().any(|known| of_another_sender(known));
-        let of_one = !others.is_empty() && (is_repeated || others.len() + 1 >= LIKES_MAX);
+        let of_one = !others.is_empty() && (is_repeated || others.len() + 1 >= limits::LIKES_MAX);
         if of_others || of_one {
             let likes = std::mem::take(&mut self.likes).into_iter();
             let mut earlier: Vec<Undo> = Vec::new();
@@ -291,10 +291,6 @@ fn hash_of(sender: &Sender) -> u64 {
         Sender::Address(address) => stable_hash(address.as_bytes()),
     }
 }
-
-/// Different messages of one sender that are refused in a row before the destination counts as
-/// down: while fewer are, mail of other senders is offered.
-const LIKES_MAX: usize = 50;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]

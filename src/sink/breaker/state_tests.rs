@@ -331,5 +331,5 @@ fn the_number_of_remembered_deletes_is_limited() {
     }
     accept(&mut state, named("good"));
     let remembered = (state.culprits.0.len(), state.blamed.len());
-    assert_eq!(remembered, (0, CULPRITS_MAX));
+    assert_eq!(remembered, (0, limits::CULPRITS_MAX));
 }

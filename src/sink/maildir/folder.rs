@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::disk::{NewFile, make_private, sync_directory, sync_entries};
 use crate::fault;
+use crate::mail::limits;
 use crate::sink::maildir::MaildirError;
 use crate::sink::maildir::sync::{again, sync_all};
 use crate::sink::mda::{AsFileUser, FileUser};
@@ -128,7 +129,7 @@ impl Folder {
         for entry in listing.flatten() {
             let modified = entry.metadata().ok().filter(fs::Metadata::is_file);
             let age = modified.and_then(|file| file.modified().ok()?.elapsed().ok());
-            if age.is_some_and(|age| age > TMP_LIFETIME) {
+            if age.is_some_and(|age| age > Duration::from_secs(limits::MAILDIR_TMP_SECONDS_MAX)) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -320,8 +321,6 @@ fn host_part(name: &str) -> String {
 
 /// Room for a name without the host, and for the size that is added to it.
 const NAME_OCTETS: usize = 96;
-
-const TMP_LIFETIME: Duration = Duration::from_secs(36 * 3600);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::mail::ExitClass;
 use crate::mail::text::Shown;
+use crate::mail::{ExitClass, limits};
 use crate::process::ProcessEnd;
 use crate::sink::{Fault, Outcome, Refusal};
 
@@ -65,7 +65,7 @@ fn with_output(what: &str, output: &[u8]) -> String {
     if said.is_empty() {
         return what.to_owned();
     }
-    let from = said.len().saturating_sub(SHOWN_OCTETS_MAX);
+    let from = said.len().saturating_sub(limits::MDA_SHOWN_OCTETS_MAX);
     // Not inside a character.
     let from = (from..said.len())
         .find(|&at| said[at] & 0xC0 != 0x80)
@@ -73,9 +73,6 @@ fn with_output(what: &str, output: &[u8]) -> String {
     let mark = if from > 0 { "... " } else { "" };
     format!("{what}: {mark}{}", Shown::new(&said[from..]))
 }
-
-/// Octets of the output that appear in a log line.
-const SHOWN_OCTETS_MAX: usize = 400;
 
 /// The name of a code in sysexits(3), or its meaning for the shell or qmail.
 const fn meaning(code: i32) -> &'static str {

@@ -118,7 +118,11 @@ impl Relay {
 
     /// Sends QUIT and waits a moment for the reply: relays log clients that hang up without it.
     pub(super) async fn quit(mut self) {
-        let _ = timeout(QUIT_MAX, self.connection.quit()).await;
+        let _ = timeout(
+            Duration::from_secs(limits::RELAY_QUIT_SECONDS_MAX),
+            self.connection.quit(),
+        )
+        .await;
     }
 }
 
@@ -266,7 +270,7 @@ async fn read_reply(
                 return Ok((code, words));
             }
         }
-        if rest.len() > limits::SMTP_REPLY_LINE_OCTETS_MAX || lines > REPLY_LINES_MAX {
+        if rest.len() > limits::SMTP_REPLY_LINE_OCTETS_MAX || lines > limits::SMTP_REPLY_LINES_MAX {
             return Err(std::io::Error::other("the relay sends an endless reply"));
         }
         let mut buffer = [0; 1024];
@@ -365,12 +369,6 @@ fn unreachable(error: &NetError) -> Refusal {
     let lack = error.is_ours().then_some(Lack::Descriptors);
     Refusal::of_system(lack, error.code(), error.to_string())
 }
-
-/// How long the reply to QUIT is waited for.
-const QUIT_MAX: Duration = Duration::from_secs(2);
-
-/// Lines of one reply before STARTTLS; real replies have about twenty.
-const REPLY_LINES_MAX: u32 = 200;
 
 #[cfg(test)]
 mod tests {

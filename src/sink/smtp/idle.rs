@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
+use crate::mail::limits;
 use crate::sink::smtp::connect::Relay;
 
 /// Connections that ended their last transaction cleanly. They wait for a while, and are then
@@ -27,7 +28,9 @@ impl Idle {
     pub(super) fn take(&self) -> Option<Relay> {
         loop {
             let (since, relay) = self.with(|waiting| waiting.relays.pop())?;
-            if since.elapsed() < IDLE_MAX && relay.is_in_step() {
+            if since.elapsed() < Duration::from_secs(limits::RELAY_IDLE_SECONDS_MAX)
+                && relay.is_in_step()
+            {
                 return Some(relay);
             }
         }
@@ -56,7 +59,9 @@ impl Idle {
             sleep_until(until).await;
             let now = Instant::now();
             let over = self.with(|waiting| {
-                let is_over = |(since, _): &(Instant, Relay)| *since + IDLE_MAX <= now;
+                let is_over = |(since, _): &(Instant, Relay)| {
+                    *since + Duration::from_secs(limits::RELAY_IDLE_SECONDS_MAX) <= now
+                };
                 let count = waiting.relays.iter().take_while(|one| is_over(one)).count();
                 waiting.relays.drain(..count).collect::<Vec<_>>()
             });
@@ -67,7 +72,10 @@ impl Idle {
     /// The time at which the oldest has waited long enough; with none left, the watch ends.
     fn next_end(&self) -> Option<Instant> {
         self.with(|waiting| {
-            let end = waiting.relays.first().map(|(since, _)| *since + IDLE_MAX);
+            let end = waiting
+                .relays
+                .first()
+                .map(|(since, _)| *since + Duration::from_secs(limits::RELAY_IDLE_SECONDS_MAX));
             waiting.is_watched = end.is_some();
             end
         })
@@ -77,7 +85,3 @@ impl Idle {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-/// Postfix closes idle connections after 300 seconds, other relays sooner; a new connection is
-/// cheap.
-const IDLE_MAX: Duration = Duration::from_secs(20);

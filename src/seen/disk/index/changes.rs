@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ::sled::{self, Db, IVec};
 
-use crate::mail::AccountName;
+use crate::mail::{AccountName, limits};
 use crate::seen::disk::block::{self, Block};
 use crate::seen::disk::index::{
     ACCOUNT, IndexedAccount, MARK, account_key, account_of, block_key, fingerprint, not_understood,
@@ -110,7 +110,7 @@ impl<'d> IndexChanges<'d> {
     /// too much memory. The mark stays, so that after a crash all of them are made again, which
     /// changes nothing where they were made.
     fn apply_part(&mut self, name: &AccountName, account: IndexedAccount) -> sled::Result<()> {
-        if self.blocks < BLOCKS_TOGETHER {
+        if self.blocks < limits::BLOCKS_TOGETHER_MAX {
             return Ok(());
         }
         self.blocks = 0;
@@ -226,10 +226,6 @@ impl IndexedAccount {
         .concat()
     }
 }
-
-/// Blocks of 32 records that are written to the index together. One change costs about as much as
-/// this many, and more would only take memory.
-const BLOCKS_TOGETHER: usize = 64;
 
 /// Octets of the key of a block before its bound.
 const PREFIX_OCTETS: usize = 5;

@@ -23,7 +23,7 @@ use std::time::Duration;
 use ::sled::{self, Db};
 
 use crate::disk::is_full;
-use crate::mail::AccountName;
+use crate::mail::{AccountName, limits};
 use crate::seen::disk::block;
 use crate::seen::disk::index::changes::IndexChanges;
 use crate::seen::disk::journal::Position;
@@ -91,9 +91,11 @@ impl Index {
     /// sled releases its lock a moment after its last handle is dropped, so a locked index is
     /// waited for a little.
     pub(in crate::seen) fn open(directory: &Path) -> Result<Self, Unsound> {
-        for _ in 0..LOCK_TRIES {
+        for _ in 0..limits::INDEX_LOCK_TRIES_MAX {
             match Self::try_open(directory) {
-                Err(Unsound::InUse) => std::thread::sleep(LOCK_PAUSE),
+                Err(Unsound::InUse) => {
+                    std::thread::sleep(Duration::from_millis(limits::INDEX_LOCK_MILLISECONDS))
+                }
                 opened => return opened,
             }
         }
@@ -109,7 +111,7 @@ impl Index {
         let opened = std::thread::spawn(move || {
             sled::Config::new()
                 .path(path)
-                .cache_capacity(CACHE_OCTETS)
+                .cache_capacity(limits::INDEX_CACHE_OCTETS)
                 // The journal is durable; the index is flushed when convenient.
                 .flush_every_ms(None)
                 .open()
@@ -348,12 +350,5 @@ fn u32_at(value: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// How often, and how long each time, a locked index is waited for.
-const LOCK_TRIES: u32 = 100;
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
-
 const MARK: &[u8] = b"2";
 const ACCOUNT: &[u8] = b"a";
-
-/// sled takes more than it is told. A scan reads each page once, and the system caches the file.
-const CACHE_OCTETS: u64 = 2 * 1024 * 1024;

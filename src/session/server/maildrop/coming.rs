@@ -97,8 +97,5 @@ impl Coming {
 
 /// Sizes may be wrong; a message counts for at least this much of the window.
 fn expected_octets(listed: Option<u64>) -> u64 {
-    listed.unwrap_or(0).max(EXPECTED_OCTETS_MIN)
+    listed.unwrap_or(0).max(limits::EXPECTED_OCTETS_MIN)
 }
-
-/// A message without a size, or with a small one, still costs a round trip.
-const EXPECTED_OCTETS_MIN: u64 = 4 * 1024;

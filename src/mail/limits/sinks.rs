@@ -1,0 +1,60 @@
+//! The limits of destinations: programs, relays, Maildirs and the quarantine.
+
+/// Messages in a Maildir that are not durable yet: each keeps a descriptor open until then.
+pub const MAILDIR_OPEN_MESSAGES_MAX: usize = 128;
+
+/// The age of a file in `tmp` of a Maildir from which it is a remainder, 36 hours: maildir(5) says
+/// so.
+pub const MAILDIR_TMP_SECONDS_MAX: u64 = 36 * 3600;
+
+/// Octets of the header fields that mailferry puts on a quarantine copy: room for 1,900 recipients
+/// of the longest kind.
+pub const QUARANTINE_LABEL_OCTETS_MAX: u64 = 1024 * 1024;
+
+/// Octets of a quarantine copy that are read at a time: each piece costs a change of threads.
+pub const COPY_PIECE_OCTETS: u64 = 256 * 1024;
+
+/// Octets of a message that a sink reads at a time: enough to make calls cheap, and small compared
+/// with the spool's memory.
+pub const RENDERED_PIECE_OCTETS: usize = 64 * 1024;
+
+/// A message up to this size is a file in memory while an MDA reads it. There are as many at a time
+/// as MDAs.
+pub const MDA_MEMORY_OCTETS_MAX: u64 = 256 * 1024;
+
+/// Output of an MDA that is kept for the log; the rest is read and discarded.
+pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
+
+/// Octets of that output that appear in a log line: its end, which says why.
+pub const MDA_SHOWN_OCTETS_MAX: usize = 400;
+
+/// Seconds between TERM and KILL for a program that is ended: time to remove its temporary files.
+pub const PROCESS_GRACE_SECONDS: u64 = 2;
+
+/// Reads of a program's output in a row, after which the time is checked: a pipe has room for
+/// 64 KiB, and a program may keep filling it.
+pub const DRAIN_READS_MAX: usize = 64;
+
+/// How often it is checked whether a program has ended, when the kernel cannot notify us.
+pub const BLIND_WATCH_MILLISECONDS: u64 = 10;
+
+/// Octets of a message that are written to a relay at a time. Each piece may take as long as a step
+/// of the session.
+pub const RELAY_WRITE_OCTETS: usize = 64 * 1024;
+
+/// Seconds that an idle connection to a relay is kept. Postfix closes idle connections after 300
+/// seconds, other relays sooner; a new connection is cheap.
+pub const RELAY_IDLE_SECONDS_MAX: u64 = 20;
+
+/// Seconds for a relay's reply to QUIT: every message was answered before.
+pub const RELAY_QUIT_SECONDS_MAX: u64 = 2;
+
+/// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
+pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
+
+/// A whole reply of a relay. lettre parses a reply from its start at each new line, so time grows
+/// with the square of the length. The longest honest reply, to EHLO, has a few hundred octets.
+pub const SMTP_REPLY_OCTETS_MAX: usize = 16 * 1024;
+
+/// Lines of one reply before STARTTLS; real replies have about twenty.
+pub const SMTP_REPLY_LINES_MAX: u32 = 200;
