@@ -469,8 +469,10 @@ impl Clock for TurnedClock {
 }
 
 /// The files in which events have their codes.
-const CODES: [&str; 4] = [
+const CODES: [&str; 6] = [
     include_str!("../../src/telemetry/event.rs"),
+    include_str!("../../src/telemetry/event/account.rs"),
+    include_str!("../../src/telemetry/event/destination.rs"),
     include_str!("../../src/telemetry/quirk.rs"),
     include_str!("../../src/telemetry/octets_quirk.rs"),
     include_str!("../../src/telemetry/warning.rs"),

@@ -1,80 +1,31 @@
 //! Delivery into a Maildir.
 //!
-//! Every message is durable before it counts as accepted. One thread writes offered messages, and
-//! another makes written messages durable. Messages that are written during one sync are collected
-//! for the next, so that many messages share one sync, and nothing waits for a timer.
+//! Every message is durable before it counts as accepted.
 
+mod desk;
 mod error;
 mod folder;
 mod sync;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use crate::mail::LineEnds;
-use crate::mail::{Sender, limits};
 use crate::sink::mda::{FileUser, MdaError};
-use crate::sink::render::{Layout, Rendering};
-use crate::sink::worker::{Stage, Turn};
 use crate::sink::{Begin, Fault, Offer, Outcome, Refusal, Sink};
-use crate::spool::Message;
 
+use desk::{Desk, WriteJob, refusal};
 pub use error::MaildirError;
-use folder::{FilesOf, Written, unique_name};
+use folder::FilesOf;
 pub(crate) use folder::{Folder, disk, sync_folder};
 
 /// A sink that stores messages in one Maildir, in the order of their offers. All recipients of an
 /// offer share one file.
 pub struct Maildir {
     desk: Arc<Desk>,
-}
-
-/// The state that the threads share.
-struct Desk {
-    folder: Folder,
-    offered: Arc<Stage<WriteJob>>,
-    written: Arc<Stage<Vec<NewCopy>>>,
-    /// The number of messages that are in `tmp` and open.
-    open: AtomicUsize,
-    swept: AtomicBool,
-}
-
-struct WriteJob {
-    message: Message,
-    trace: String,
-    sender: Sender,
-    begin: Begin,
-    answer: oneshot::Sender<Outcome>,
-}
-
-/// A message in `tmp`, and the caller that waits until it is durable.
-struct NewCopy {
-    file: Written,
-    answer: oneshot::Sender<Outcome>,
-    place: FilePlace,
-}
-
-/// A permit for one of the few messages that may be open.
-struct FilePlace(Arc<Desk>);
-
-impl Drop for FilePlace {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Lets writing continue when publishing ends, however it ends.
-struct GoOn(Arc<Desk>);
-
-impl Drop for GoOn {
-    fn drop(&mut self) {
-        self.0.go_on();
-    }
 }
 
 impl Maildir {
@@ -105,13 +56,7 @@ impl Maildir {
 
     fn with_files_of(path: &Path, files_of: FilesOf) -> Self {
         Self {
-            desk: Arc::new(Desk {
-                folder: Folder::with_files_of(path, files_of),
-                offered: Stage::new(1),
-                written: Stage::new(1),
-                open: AtomicUsize::new(0),
-                swept: AtomicBool::new(false),
-            }),
+            desk: Arc::new(Desk::new(Folder::with_files_of(path, files_of))),
         }
     }
 }
@@ -154,127 +99,6 @@ impl Sink for Maildir {
     }
 }
 
-impl Desk {
-    /// Writes offered messages to `tmp`, as far as more files may be open.
-    fn write(self: Arc<Self>, mut turn: Turn<WriteJob>) {
-        if !self.swept.swap(true, Ordering::Relaxed) {
-            self.folder.sweep();
-        }
-        loop {
-            let room = self.room();
-            if room == 0 {
-                turn.leave();
-                // Open messages may have been published in the meantime, and no other thread will
-                // check again.
-                return self.go_on();
-            }
-            let Some(jobs) = turn.next(room) else {
-                return;
-            };
-            let user = self.folder.user();
-            let mut drafts = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                // Its offer was dropped: the caller would not learn that it was delivered.
-                if job.answer.is_closed() || !job.begin.begin() {
-                    continue;
-                }
-                match self.draft(&job, user) {
-                    Ok(file) => {
-                        self.open.fetch_add(1, Ordering::SeqCst);
-                        drafts.push(NewCopy {
-                            file,
-                            answer: job.answer,
-                            place: FilePlace(Arc::clone(&self)),
-                        });
-                    }
-                    Err(error) => {
-                        let _ = job.answer.send(Outcome::Refused(refusal(&error)));
-                    }
-                }
-            }
-            if drafts.is_empty() {
-                continue;
-            }
-            let desk = Arc::clone(&self);
-            self.written.put(drafts, move |turn| desk.publish(turn));
-        }
-    }
-
-    /// Makes written messages durable and visible, and answers their offers.
-    fn publish(self: Arc<Self>, turn: Turn<Vec<NewCopy>>) {
-        let _after = GoOn(Arc::clone(&self));
-        self.publish_all(turn);
-    }
-
-    fn publish_all(self: &Arc<Self>, mut turn: Turn<Vec<NewCopy>>) {
-        while let Some(batches) = turn.next(limits::MAILDIR_OPEN_MESSAGES_MAX) {
-            // An offer that was dropped in the meantime would be delivered again.
-            let drafts = batches.into_iter().flatten();
-            let drafts = drafts.filter(|draft| !draft.answer.is_closed());
-            let drafts = drafts.map(|draft| (draft.file, (draft.answer, draft.place)));
-            let (files, waiting): (Vec<_>, Vec<_>) = drafts.unzip();
-            let published = self.folder.publish(files);
-            let (answers, places): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-            drop(places);
-            self.go_on();
-            for (answer, published) in answers.into_iter().zip(published) {
-                let outcome = match published {
-                    Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
-                    Err(error) => Outcome::Refused(refusal(&error)),
-                };
-                // If the offer was dropped after that, it is delivered again, because its caller
-                // does not know the result.
-                let _ = answer.send(outcome);
-            }
-        }
-    }
-
-    /// How many more messages may be open. File descriptors are few, and a lack of them is no
-    /// reason to refuse mail.
-    fn room(&self) -> usize {
-        limits::MAILDIR_OPEN_MESSAGES_MAX.saturating_sub(self.open.load(Ordering::SeqCst))
-    }
-
-    /// Lets writing continue if it stopped for lack of room, and there is room now.
-    fn go_on(self: &Arc<Self>) {
-        if self.room() > 0 {
-            let desk = Arc::clone(self);
-            self.offered.resume(move |turn| desk.write(turn));
-        }
-    }
-
-    /// Writes one message to tmp; creates the folder if it does not exist.
-    fn draft(&self, job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
-        let written = self.draft_once(job, user);
-        match written {
-            Err(MaildirError::Disk { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                self.folder.make()?;
-                self.draft_once(job, self.folder.user())
-            }
-            written => written,
-        }
-    }
-
-    fn draft_once(&self, job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
-        let layout = Layout {
-            line_ends: LineEnds::Lf,
-            return_path: true,
-            from_line: None,
-            without_from_lines: false,
-        };
-        self.folder.write(user, unique_name(), true, |file| {
-            Rendering::new(&job.message, &job.trace, &job.sender, &layout)?.write_to(file)
-        })
-    }
-}
-
-/// Any failure of a Maildir concerns every message.
-fn refusal(error: &MaildirError) -> Refusal {
-    Refusal::of_system(error.lack(), error.code(), error.to_string())
-}
-
 fn stopped() -> Outcome {
     let words = "the Maildir's thread stopped before it answered";
     Outcome::Refused(Refusal::new(Fault::Destination, "maildir_stopped", words))
@@ -283,9 +107,11 @@ fn stopped() -> Outcome {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::desk::NewCopy;
     use super::*;
-    use crate::mail::{AccountName, Envelope, Origin, UniqueId};
-    use crate::spool::Spool;
+    use crate::mail::{AccountName, Envelope, Origin, Sender, UniqueId, limits};
+    use crate::sink::worker::{Stage, Turn};
+    use crate::spool::{Message, Spool};
 
     async fn message() -> Message {
         let spool = Spool::new(&std::env::temp_dir());
