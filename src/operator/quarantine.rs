@@ -15,7 +15,7 @@ use crate::operator::{
 };
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::seen::{Orphan, Record, RecordKey, State, holders};
-use crate::session::{self, Erased};
+use crate::session::{self, EraseRefusal, Erased};
 
 impl Operator {
     pub(super) async fn answer_quarantine(
@@ -157,7 +157,8 @@ impl Operator {
                     answer.say(QuarantineResponse::NotListed { file }).await?;
                     is_last = true;
                 }
-                Erased::Refused(words) => {
+                Erased::Refused(refusal) => {
+                    let words = refusal.to_string();
                     let response = QuarantineResponse::NotDeleted { file, words };
                     return answer.say(response).await;
                 }
@@ -192,7 +193,8 @@ impl Operator {
         let visit = assignment.visit.prepare().await?;
         if !account.is_account() {
             let before = rooms.seen.account_state(account).await?.maildrop();
-            return Ok(Erased::Refused(visit.pointed_elsewhere(&before)));
+            let words = visit.pointed_elsewhere(&before);
+            return Ok(Erased::Refused(EraseRefusal::PointedElsewhere(words)));
         }
         Ok(session::erase(&visit, &assignment.with, key, &operators_word()).await?)
     }

@@ -36,7 +36,7 @@ use crate::telemetry::{AccountEvent, Event};
 pub use doors::{Collaborators, Connect, CopyStore, LoadedCopy, Owners, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
-pub use errand::erase::{Erased, erase};
+pub use errand::erase::{EraseRefusal, Erased, erase};
 pub use errand::list::{ListedHeads, list_for};
 pub use error::{Denial, During, SessionError};
 pub use place::Place;

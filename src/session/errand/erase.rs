@@ -22,8 +22,44 @@ pub enum Erased {
     Deleted,
     /// The server does not list it.
     NotListed,
-    /// The reason why it was not tried, or why the server did not accept it.
-    Refused(String),
+    /// It was not tried, or the server did not accept it.
+    Refused(EraseRefusal),
+}
+
+/// Why a message was not deleted on the server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EraseRefusal {
+    /// The account uses another maildrop than that of the record.
+    #[error("{0}")]
+    PointedElsewhere(String),
+    /// The record may be of another message than the listed one.
+    #[error("the last poll found another message under its unique-id, or another maildrop")]
+    Displaced,
+    /// The server lists no unique-ids.
+    #[error("the server gives no unique-ids, so it is unknown which message to delete")]
+    NoUniqueIds,
+    /// Its unique-id is listed several times.
+    #[error("the server lists several messages with its unique-id")]
+    Repeated,
+    /// The listed message has other octets than the copy.
+    #[error(
+        "the server lists another message under its unique-id: its contents differ from the copy"
+    )]
+    OtherMessage,
+    /// The server refused to send the listed message, with these words.
+    #[error("the server did not send it, so it cannot be compared with the copy ({0})")]
+    NotSent(String),
+    /// The listed message is too large to be retrieved.
+    #[error("the listed message is larger than max_message_size and cannot be compared")]
+    TooLarge,
+    /// The server refused the delete, with these words.
+    #[error("{0}")]
+    DeleteRefused(String),
+    /// The delete may have failed.
+    #[error(
+        "the server did not confirm QUIT, so the message may still be there: the next poll shows it"
+    )]
+    Unconfirmed,
 }
 
 /// Deletes a message on the server that no destination has accepted, by order of the operator. Logs
@@ -44,8 +80,8 @@ pub async fn erase(
         "a copy that no record names was to be deleted on the server",
     ))?;
     let state = with.seen.state().await?;
-    if let Some(words) = is_of_another(visit, &state, &record) {
-        return Ok(Erased::Refused(words));
+    if let Some(refusal) = is_of_another(visit, &state, &record) {
+        return Ok(Erased::Refused(refusal));
     }
     let mut maildrop = pause::enter(visit, with).await?;
     maildrop.sizes_are_estimates = state.sizes.are_estimates();
@@ -58,59 +94,48 @@ pub async fn erase(
         }
     };
     let came = maildrop.digest_at(&listed.listing, at, visit, with).await?;
-    if let Some(words) = differs(&came, key) {
+    if let Some(refusal) = differs(&came, key) {
         let hides =
             visit.hides_retrieved || state.hiding.hides_retrieved || maildrop.hides_retrieved();
         // QUIT would hide the retrieved message, and no destination has accepted it.
         if !hides && came != Fetched::TooLarge {
             maildrop.quit().await;
         }
-        return Ok(Erased::Refused(words));
+        return Ok(Erased::Refused(refusal));
     }
     delete(maildrop, with, (key, &record), word).await
 }
 
 /// Why a record may be of a message in another maildrop; `None` if it is of this one.
-fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option<String> {
+fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option<EraseRefusal> {
     let before = state.maildrop();
     if !state.maildrop.host.is_empty() && before != visit.maildrop() {
-        return Some(visit.pointed_elsewhere(&before));
+        let words = visit.pointed_elsewhere(&before);
+        return Some(EraseRefusal::PointedElsewhere(words));
     }
-    (record.notes.displaced || state.names.moving).then(|| {
-        "the last poll found another message under its unique-id, or another maildrop".to_owned()
-    })
+    (record.notes.displaced || state.names.moving).then_some(EraseRefusal::Displaced)
 }
 
 /// The position of the message in the listing, or why there is none.
 fn find(listed: &Listed, key: &RecordKey) -> Result<usize, Erased> {
-    let refused = |words: &str| Err(Erased::Refused(words.to_owned()));
     if listed.without_unique_ids.is_some() {
-        return refused("the server gives no unique-ids, so it is unknown which message to delete");
+        return Err(Erased::Refused(EraseRefusal::NoUniqueIds));
     }
     match listed.listing.positions(key.unique_id.as_bytes()) {
         [] => Err(Erased::NotListed),
         [at] => Ok(*at as usize),
-        _ => refused("the server lists several messages with its unique-id"),
+        _ => Err(Erased::Refused(EraseRefusal::Repeated)),
     }
 }
 
 /// Why the retrieved message is not known to be that of the copy; `None` if it is.
-fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
-    let words = match came {
-        Fetched::Digest(digest) if key.digest == Some(*digest) => return None,
-        Fetched::Digest(_) => {
-            "the server lists another message under its unique-id: its contents differ from the \
-             copy"
-                .to_owned()
-        }
-        Fetched::Refused(words) => {
-            format!("the server did not send it, so it cannot be compared with the copy ({words})")
-        }
-        Fetched::TooLarge => {
-            "the listed message is larger than max_message_size and cannot be compared".to_owned()
-        }
-    };
-    Some(words)
+fn differs(came: &Fetched, key: &RecordKey) -> Option<EraseRefusal> {
+    match came {
+        Fetched::Digest(digest) if key.digest == Some(*digest) => None,
+        Fetched::Digest(_) => Some(EraseRefusal::OtherMessage),
+        Fetched::Refused(words) => Some(EraseRefusal::NotSent(words.clone())),
+        Fetched::TooLarge => Some(EraseRefusal::TooLarge),
+    }
 }
 
 /// Notes the delete, and sends it.
@@ -151,15 +176,11 @@ async fn delete(
     };
     let goodbye = maildrop.quit().await;
     Ok(match refused {
-        Some(words) => Erased::Refused(words),
+        Some(words) => Erased::Refused(EraseRefusal::DeleteRefused(words)),
         None if goodbye.is_yes() => {
             with.seen.count_as_delivered(key, now, word).await?;
             Erased::Deleted
         }
-        None => Erased::Refused(
-            "the server did not confirm QUIT, so the message may still be there: the next poll \
-             shows it"
-                .to_owned(),
-        ),
+        None => Erased::Refused(EraseRefusal::Unconfirmed),
     })
 }
