@@ -125,7 +125,7 @@ async fn a_waiting_time_that_a_server_demands_is_obeyed_even_when_it_cannot_be_s
         };
         let polled = agent::poll(&assignment, Call::Due).await.unwrap();
         assert!(polled.wait_seconds >= least_seconds, "{polled:?}");
-        assert!(world.said("store_disk"), "and that is said");
+        assert!(world.told_reason("store_disk"), "and that is said");
         if delayed {
             assert_eq!(polled.failure.unwrap().0, WhoActs::Store);
         }

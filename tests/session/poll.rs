@@ -800,7 +800,7 @@ async fn a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again() {
     let counts = world.poll().await.counts;
     assert_eq!((counts.quarantined, counts.delivered), (2, 2));
     assert_eq!(world.sink.order(), [long_way.octets, forwarded.octets]);
-    assert!(world.said("mail_loop"));
+    assert!(world.told_reason("mail_loop"));
     assert_eq!(
         world.server.listed(),
         [too_long, returned],

@@ -139,7 +139,8 @@ impl House {
 
     fn events(&self, account: &str) -> String {
         let events = self.accounts[account].events.lock().unwrap();
-        events.join("\n")
+        let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+        lines.join("\n")
     }
 }
 

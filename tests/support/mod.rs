@@ -36,5 +36,6 @@ pub mod spoken;
 pub mod stores;
 pub mod tls;
 pub mod tls_server;
+pub mod told;
 pub mod varied;
 pub mod world;

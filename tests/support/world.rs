@@ -21,11 +21,12 @@ use mailferry::session::{
 };
 use mailferry::sink::{Delivery, Destination, Fault, Gate, Offer, Outcome, Refusal, Sink};
 use mailferry::spool::Spool;
-use mailferry::telemetry::{Event, Report, Reporter};
+use mailferry::telemetry::Reporter;
 
 use super::crash::Crash;
 use super::model::{Mail, Server};
 use super::stores::Hooked;
+use super::told::{Collected, Told};
 
 /// Everything that survives a crash, and the operator's settings.
 pub struct World {
@@ -35,8 +36,8 @@ pub struct World {
     pub kept: Kept,
     pub visit: Visit,
     pub now: Arc<Mutex<Timestamp>>,
-    /// What was reported: the code, the fields, and the words of a quirk.
-    pub events: Arc<Mutex<Vec<String>>>,
+    /// What was reported.
+    pub events: Arc<Mutex<Vec<Told>>>,
     pub gate: Arc<dyn Gate>,
     pub stop: Stop,
     spool: tempfile::TempDir,
@@ -116,7 +117,7 @@ impl World {
             unrecorded_max: 4,
             forget_after_seconds: 30 * 86_400,
         };
-        let events: Arc<Mutex<Vec<String>>> = Arc::default();
+        let events: Arc<Mutex<Vec<Told>>> = Arc::default();
         let reporter = Reporter::new(Arc::new(Collected(events.clone())));
         Self {
             server: Server::new(mails, crash.clone()),
@@ -183,17 +184,21 @@ impl World {
         let known = format!("\"{code}\"");
         assert!(CODES.iter().any(|text| text.contains(&known)), "{code}");
         let events = self.events.lock().unwrap();
-        let is_one = |event: &&String| event.split(' ').next() == Some(code);
-        events.iter().filter(is_one).count()
+        events.iter().filter(|event| event.code == code).count()
     }
 
-    /// Whether an event with these words was reported.
-    pub fn said(&self, words: &str) -> bool {
-        self.events
-            .lock()
-            .unwrap()
+    /// Whether an event with this reason was reported: the code of a refusal or of a failure.
+    pub fn told_reason(&self, code: &str) -> bool {
+        let events = self.events.lock().unwrap();
+        events
             .iter()
-            .any(|event| event.contains(words))
+            .any(|event| event.reason.as_deref() == Some(code))
+    }
+
+    /// Whether an event with these words was reported. For tests of words that an operator reads.
+    pub fn said(&self, words: &str) -> bool {
+        let events = self.events.lock().unwrap();
+        events.iter().any(|event| event.words.contains(words))
     }
 
     pub async fn records(&self) -> Vec<(RecordKey, Record)> {
@@ -477,17 +482,3 @@ const CODES: [&str; 6] = [
     include_str!("../../src/telemetry/octets_quirk.rs"),
     include_str!("../../src/telemetry/warning.rs"),
 ];
-
-struct Collected(Arc<Mutex<Vec<String>>>);
-
-impl Report for Collected {
-    fn report(&self, event: &Event<'_>) {
-        let mut told = format!("{} {event:?}", event.code());
-        match event {
-            Event::Quirk { account, quirk } => told.extend([" ", &quirk.detail(account)]),
-            Event::Warning(warning) => told.extend([" ", &warning.to_string()]),
-            _ => {}
-        }
-        self.0.lock().unwrap().push(told);
-    }
-}

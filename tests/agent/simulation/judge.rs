@@ -78,8 +78,8 @@ impl Simulation {
 
     fn events_of(&self, at: usize) -> String {
         let events = self.worlds[at].events.lock().unwrap();
-        let told = events.iter().filter(|event| !event.contains("Quirk"));
-        told.cloned().collect::<Vec<_>>().join("\n")
+        let told = events.iter().filter(|event| !event.is_quirk());
+        told.map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     /// Whether a message that was not accepted may still be on the server: it is refused for good,

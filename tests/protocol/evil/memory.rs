@@ -16,6 +16,7 @@ use crate::support::evil::maildrop::COUNT;
 use crate::support::evil::stage::{Protocol, Stage};
 use crate::support::evil::{Crime, Maildrop, PASSWORD, Side, USER};
 use crate::support::piped::Piped;
+use crate::support::told::Told;
 use crate::support::world::{World, mails};
 
 /// The settings of the evil account.
@@ -148,8 +149,13 @@ impl Trial {
         let known = TOLD.iter().find(|(crime, _)| self.crime.is(crime));
         known.is_some_and(|(_, code)| {
             let events = self.world.events.lock().unwrap();
-            let mut of_evil = events.iter().filter(|event| event.contains("\"evil\""));
-            of_evil.any(|event| event.split(' ').next() == Some(code))
+            let is_evil = |told: &Told| {
+                told.account
+                    .as_ref()
+                    .is_some_and(|it| it.as_str() == "evil")
+            };
+            let mut of_evil = events.iter().filter(|told| is_evil(told));
+            of_evil.any(|told| told.code == *code)
         })
     }
 
