@@ -115,6 +115,18 @@ fn the_house_has_no_circles_and_each_type_name_one_owner() {
     none(circles.into_iter().chain(names::complaints(&scans)));
 }
 
+#[test]
+fn no_rule_has_an_exception_that_no_file_needs() {
+    let mut scans = scans(&texts("src"));
+    let tests = tests(&scans);
+    scans.retain(|path, _| !tests.contains(path));
+    none(
+        rooms::unneeded(&scans)
+            .into_iter()
+            .chain(names::unneeded(&scans)),
+    );
+}
+
 /// The files of telemetry/ in which events are defined.
 const EVENTS: [&str; 7] = [
     "event",

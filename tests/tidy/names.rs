@@ -58,6 +58,16 @@ const FIXED: &[(&str, &str)] = &[
     ("telemetry/burst.rs", "WRITE_OCTETS_MAX"),
 ];
 
+/// The fixed numbers that are not there, one sentence each.
+pub fn unneeded(files: &BTreeMap<String, Scan>) -> BTreeSet<String> {
+    let is_gone = |(path, name): &&(&str, &str)| {
+        let scan = files.get(*path);
+        !scan.is_some_and(|scan| scan.numbers.iter().any(|item| item.name == *name))
+    };
+    let say = |(path, name): &(&str, &str)| format!("src/{path} has no {name}");
+    FIXED.iter().filter(is_gone).map(say).collect()
+}
+
 /// The error about the name of one file.
 pub fn of_file(path: &str) -> Option<String> {
     let stem = Path::new(path).file_stem()?.to_str()?;
@@ -66,6 +76,7 @@ pub fn of_file(path: &str) -> Option<String> {
     })
 }
 
+/// Names that do not say what a file holds. Those from `kept` on were in use before.
 const NO_ROOMS: &[&str] = &[
     "utils",
     "helpers",
@@ -74,4 +85,14 @@ const NO_ROOMS: &[&str] = &[
     "constants",
     "prelude",
     "misc",
+    "kept",
+    "settle",
+    "notice",
+    "stage",
+    "rooms",
+    "together",
+    "single",
+    "work",
+    "reason",
+    "secured",
 ];
