@@ -14,7 +14,7 @@ use crate::telemetry::{AccountEvent, Event, Waited};
 /// Polls one account, reports what happened, and makes the state for the next poll durable.
 ///
 /// If the state cannot be saved, the poll is reported as failed; the running agent uses the state
-/// all the same.
+/// anyway.
 ///
 /// # Errors
 /// An error of the store when the account's state cannot be read: then nothing was done.

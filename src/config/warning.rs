@@ -162,12 +162,12 @@ impl Config {
         let delivery = || name.to_owned();
         match self.deliveries.get(name).map(|found| &found.kind) {
             Some(DeliveryKind::Mda(mda)) => {
-                let somebody_else = mda.user.is_some() || mda.group.is_some();
+                let switches_user = mda.user.is_some() || mda.group.is_some();
                 if system.root && mda.user.is_none() {
                     warnings.push(Warning::MdaAsRoot {
                         delivery: delivery(),
                     });
-                } else if !system.root && somebody_else {
+                } else if !system.root && switches_user {
                     warnings.push(Warning::UserWithoutRoot {
                         delivery: delivery(),
                     });

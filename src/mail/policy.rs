@@ -130,7 +130,7 @@ pub enum LogFormat {
 /// The least important level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// Somebody must act.
+    /// The operator must act.
     Error,
     /// Something was refused or deferred.
     Warn,

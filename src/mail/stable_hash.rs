@@ -3,9 +3,9 @@
 
 /// SipHash-1-3 of some octets, with a key of zeros.
 ///
-/// It distinguishes values, and is not secure: whoever chooses the octets can find two with one
-/// hash. Hashes that earlier versions stored with the standard library are equal, because that was
-/// the same algorithm; a text that was hashed there has the octet 0xFF after it.
+/// It distinguishes values, and is not secure: a person who chooses the octets can find two values
+/// with one hash. Hashes that earlier versions stored with the standard library are equal, because
+/// that was the same algorithm; a text that was hashed there has the octet 0xFF after it.
 pub fn stable_hash(octets: &[u8]) -> u64 {
     let mut state = [
         0x736f_6d65_7073_6575,

@@ -110,7 +110,7 @@ impl AccountStore {
     /// Makes changes durable that prove no delivery: deferrals, marks, absences, account state.
     ///
     /// A batch that would make a record Delivered which was not is refused: only a receipt or
-    /// the operator's word may do that.
+    /// the operator's confirmation may do that.
     ///
     /// # Errors
     /// `StoreFault::Invariant` for such a batch, or one of another account; otherwise those of the

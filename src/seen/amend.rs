@@ -63,8 +63,7 @@ mod tests {
         })
     }
 
-    /// What is recorded after a session that read the record before it was amended has committed
-    /// this change.
+    /// The record after this commit of a session that had read the record before it was amended.
     async fn after(change: impl FnOnce(Record) -> Option<Record>) -> Option<Record> {
         let account = AccountName::new("work").unwrap();
         let seen = Seen::new(Arc::new(MemoryStore::new())).account(&account);

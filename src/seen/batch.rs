@@ -44,7 +44,7 @@ impl Change {
 }
 
 impl Batch {
-    /// A batch without changes, of the only holder of an account: for stores. Everybody else makes
+    /// A batch without changes, of the only holder of an account: for stores. All other code makes
     /// it from the records that were read ([`Records::batch`](crate::seen::Records::batch)).
     pub fn new(account: &AccountName) -> Self {
         Self::under(&Tenure::only(account))

@@ -54,7 +54,7 @@ pub enum StoreFault {
     },
     /// The store was removed or replaced while we ran: new records would not be found.
     Replaced,
-    /// Somebody else has taken the account over, or the records belong to another tenure. Nothing
+    /// Another agent has taken the account over, or the records belong to another tenure. Nothing
     /// of the batch counts as durable.
     Fenced,
     /// The store was closed or has stopped.

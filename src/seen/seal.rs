@@ -7,12 +7,12 @@ use crate::mail::stable_hash;
 
 /// A seal of an account's settings and secret when it began to wait.
 ///
-/// Somebody who must not learn the password may read the state directory, and a usual digest of it,
-/// salted or slow, would confirm a guess. So only a few bits of a digest are stored: of a thousand
-/// million likely passwords a quarter of a million fit, and it is unknown which of them is right.
-/// One change in 4,096 goes unnoticed, and then the account waits as long as it would have anyway.
-/// The salt of an account never changes, because every further salt would reveal as many bits
-/// again.
+/// A person who must not learn the password may be able to read the state directory, and a usual
+/// digest of it, salted or slow, would confirm a guess. So only a few bits of a digest are stored:
+/// of a thousand million likely passwords a quarter of a million fit, and it is unknown which of
+/// them is right. One change in 4,096 goes unnoticed, and then the account waits as long as it
+/// would have anyway. The salt of an account never changes, because every further salt would reveal
+/// as many bits again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// Makes equal secrets of different accounts look different.

@@ -256,8 +256,8 @@ impl SessionError {
         }
     }
 
-    /// Whether no message can be offered before somebody acts: the destination accepts none, or
-    /// this machine or the store fails.
+    /// Whether no message can be offered until the cause is removed: the destination accepts none,
+    /// or this machine or the store fails.
     pub(super) fn prevents_offers(&self) -> bool {
         matches!(
             self.who_acts(),

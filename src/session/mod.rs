@@ -227,8 +227,8 @@ impl Visit {
     }
 
     /// Whether the messages of the account's state belong to its present owner: those of the
-    /// present maildrop do, whoever gets the mail by now, and those of another one if nothing else
-    /// changed.
+    /// present maildrop do, even if the recipient changed, and those of another maildrop do if
+    /// nothing else changed.
     pub(crate) fn owns(&self, state: &AccountState, delivery: &Delivery) -> bool {
         state.maildrop.host.is_empty()
             || state.maildrop() == self.maildrop()

@@ -56,7 +56,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether the destination takes nothing from anyone, whoever is to blame.
+    /// Whether the destination accepts no mail of any account.
     pub const fn is_down(self) -> bool {
         matches!(self, Self::NoRoom | Self::Destination)
     }

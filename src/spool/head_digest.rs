@@ -144,7 +144,7 @@ impl Field {
             .map_or(Self::Other, Self::Names)
     }
 
-    /// What lasts of a line of this field.
+    /// The part of a line of this field that servers do not change.
     fn lasting(self, line: &[u8]) -> Option<&[u8]> {
         match self {
             Self::Changed => None,

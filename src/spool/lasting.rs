@@ -39,7 +39,7 @@ fn digest(message: &Message) -> io::Result<u64> {
     });
     match delimiter {
         Some(delimiter) => add_lines(message, header, &delimiter, &mut sha256)?,
-        // Of nearly all messages, the rest is what it is.
+        // Nearly all messages have no delimiter: servers change nothing below their header.
         None => add_rest(message, header, &mut sha256)?,
     }
     let digest: [u8; 32] = sha256.finalize().into();

@@ -53,7 +53,7 @@ pub(in crate::session) fn note_end(odd: &mut Oddities, end: SessionEnd, now: Tim
     };
 }
 
-/// What is left of the limit after a session that QUIT ended. The more sessions were lost, the more
+/// The rest of the limit after a session that QUIT ended. The more sessions were lost, the more
 /// must end well before the limit is doubled.
 fn grown(limit: SessionLimit) -> Option<SessionLimit> {
     let well = limit.well.saturating_add(1);

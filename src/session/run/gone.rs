@@ -185,9 +185,10 @@ impl Unidentified {
         }
     }
 
-    /// Whether the message of a record is none of these, so that it would have been identified if
-    /// it were there. One that waits came whole, and so it is none that is too large, nor one of
-    /// another size. What was delivered may be listed with another size, and would be doubtful.
+    /// Whether the message of a record would have been identified if the server still had it,
+    /// because no message that was left unidentified can be it. A message that waits was retrieved
+    /// whole, so it is not too large now, and has its recorded size. A delivered message may be
+    /// listed with another size, and would be doubtful.
     fn would_be_among_the_identified(&self, known: &Known<'_>) -> bool {
         let octets = known.record.octets;
         let has_its_size =

@@ -10,7 +10,7 @@ use crate::session::server::listing::Listed as ListedNow;
 use crate::telemetry::{Event, WarningEvent};
 
 impl Session<'_> {
-    /// Lets listed messages be retrieved again whose copy in the quarantine is missing: there is
+    /// Has the listed messages retrieved again whose copy in the quarantine is missing: there is
     /// nothing else left to offer. A message that is not listed keeps its record, which shows that
     /// it is missing.
     ///

@@ -59,8 +59,8 @@ impl<'a> Absent<'a> {
     /// gone after all, its record waits for bytes that never come, and is forgotten like any other.
     /// Without Message-ID and Date, a device may send the same bytes again, and to deliver those
     /// twice is a lesser harm than to delete them undelivered.
-    /// Each record is found once, so the second copy of a message that was really sent twice is
-    /// delivered.
+    /// Each record explains one message, so the second copy of a message that was really sent twice
+    /// is delivered.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
         let mut sources = vec![orders.records];
         sources.extend(orders.elsewhere.iter().map(|other| &other.records));
@@ -211,8 +211,9 @@ fn is_hidden(record: &Record, orders: &Orders<'_>) -> bool {
     orders.hides && orders.shown_since.is_none_or(|since| settled < since)
 }
 
-/// How many messages with this unique-id are recorded and may be listed: one of nearly all, which
-/// is seen without reading the record. The search continues at `next`, the end of the last one.
+/// How many messages with this unique-id are recorded and may be listed. Nearly always it is one,
+/// which is known without reading the record. The search begins at `next`, the end of the last
+/// one.
 fn messages_of(records: &Records, next: &mut usize, unique_id: &[u8]) -> usize {
     let range = records.range_from(*next, unique_id);
     *next = range.end;

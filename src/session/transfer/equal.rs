@@ -9,9 +9,10 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
 
 impl Transfer<'_> {
-    /// The record of the message that arrived, if it was known under its unique-id before; the key
-    /// of its own octets, if it is judged by that of an earlier form; and whether it is another one
-    /// than the recorded one, with the same unique-id and bytes.
+    /// Returns three facts about a message that arrived: its record, if it was known under its
+    /// unique-id before; the key made of its own octets, if the record is of an earlier form with
+    /// other octets; and whether it is another message with the unique-id and bytes of the recorded
+    /// one.
     pub(in crate::session) fn known(
         &mut self,
         at: usize,

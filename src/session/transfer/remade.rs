@@ -42,14 +42,14 @@ pub(super) fn may_be_remade(
 }
 
 impl Parcel {
-    /// Takes the key of the earlier record of the same message, by which it is judged. Returns the
-    /// key of its own octets.
+    /// Gives the parcel the key of the earlier record of the same message, so that the decisions
+    /// about it use that record. Returns the key made of its own octets.
     pub(in crate::session) fn take_earlier_key(&mut self) -> Option<RecordKey> {
         let earlier = self.renamed_from.take()?;
         Some(mem::replace(&mut self.key, earlier))
     }
 
-    /// Takes the key of its own octets again, because it is offered.
+    /// Gives the parcel the key made of its own octets again, because it is offered.
     pub(in crate::session) fn take_own_key(&mut self, own: Option<RecordKey>) {
         if let Some(own) = own {
             self.renamed_from = Some(mem::replace(&mut self.key, own));

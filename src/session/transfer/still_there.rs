@@ -49,8 +49,8 @@ impl Transfer<'_> {
             self.still_there.left.insert(key.unique_id.clone());
             return true;
         }
-        // It was there at once after this delete. It comes once a day, as the other message that it
-        // may be.
+        // It was still listed at once after this delete. It may be another message, which is
+        // retrieved once a day.
         let was_there =
             |compared: Compared| compared.at >= asked && compared.at.is_within(DAY_SECONDS, now);
         let is_known = notes.compared.is_some_and(was_there);

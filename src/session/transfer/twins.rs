@@ -1,4 +1,4 @@
-//! What the records of one unique-id say together.
+//! The records of one unique-id under which several messages are listed, read together.
 //!
 //! A server may list hundreds of thousands of messages under one unique-id. So its records are read
 //! once in a session, and not for each message that comes.

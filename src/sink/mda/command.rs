@@ -94,7 +94,7 @@ impl MdaCommand {
     }
 }
 
-/// Whether a file exists and is executable for somebody.
+/// Whether a file exists and at least one user may execute it.
 pub(super) fn is_program(path: &Path) -> std::io::Result<()> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {

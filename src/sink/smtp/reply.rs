@@ -131,7 +131,7 @@ impl RelayReply {
             Self::Lost(_) => {
                 let (fault, name) = match step {
                     Step::Opening => (Fault::Destination, "smtp_lost"),
-                    // It was there for the greeting: this sender may be what it fails at.
+                    // The relay greeted, so it may fail because of this sender.
                     Step::Mail => (Fault::DestinationOrMessage, "smtp_lost"),
                     // The message may have been accepted: offer it again, because a possible
                     // duplicate is better than a loss.
