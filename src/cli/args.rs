@@ -241,8 +241,8 @@ pub(super) struct Mark {
     pub(super) account: AccountName,
     #[command(flatten)]
     pub(super) which: ListedArguments,
-    /// Mark them as delivered: a retention that deletes may then delete them from the server, and
-    /// so it may those named here that came shorter than the server announced
+    /// Mark them as delivered: a retention that deletes may then delete them from the server, even
+    /// a message that you name and that is shorter than the server announced
     #[arg(long)]
     pub(super) as_delivered: bool,
     /// Mark even an unknown account, or a message that no poll has seen yet

@@ -3,7 +3,7 @@
 //! Everything that a person can ask is a [`Request`], and every answer is a sequence of
 //! [`Response`]s: plain values that the command line renders as text, and that a socket can
 //! transfer unchanged. An [`Operator`] turns requests into responses. It opens the state directory
-//! once, when the first request needs it.
+//! once, when the first request needs it. [`Operator::run`] alone is no request; it says why.
 //!
 //! A person may do two things that no session may: create records that no delivery earned (import,
 //! mark), and forget records. Only this room calls these functions of the seen store.

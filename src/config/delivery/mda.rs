@@ -42,7 +42,7 @@ settings! {
         /// "transient" (retry later), "permanent" (quarantine), "recipient" (unknown) or
         /// "destination" (nothing can be delivered now).
         /// 64 and 78 stop delivery only when a second message, of another sender if one waits,
-        /// is answered alike. Until then the message is retried later.
+        /// gets the same answer. Until then the message is retried later.
         exit_codes: ExitCodes = Without::Otherwise(
             "0 and 99 accepted; 65 66 68 76 77 100 permanent; 67 recipient; 64 78 126 127 \
              destination; else transient",

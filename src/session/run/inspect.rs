@@ -96,14 +96,16 @@ impl Inspection<'_> {
     }
 
     fn names(&self, maildrop: &OpenMaildrop, state: &AccountState, now: Timestamp) -> Names {
-        let day_ago = |at: Option<Timestamp>| at.is_none_or(|at| !at.is_within(DAY_SECONDS, now));
+        let day_ago =
+            |time: Option<Timestamp>| time.is_none_or(|time| !time.is_within(DAY_SECONDS, now));
         let unreliable = state.names.heads_unreliable;
         let deletes_ignored = state.deletes.found_again >= limits::DELETES_FOUND_AGAIN_MAX;
         Names {
             are_counted: !self.records.is_empty() && self.are_counted(),
             began_again: state.names.began_again,
             heads_work: maildrop.may_show_heads()
-                && unreliable.is_none_or(|at| !at.is_within(limits::HEADS_UNRELIABLE_SECONDS, now)),
+                && unreliable
+                    .is_none_or(|time| !time.is_within(limits::HEADS_UNRELIABLE_SECONDS, now)),
             unknown_wait: state.names.are_unstable(now)
                 && self.visit.retention != crate::mail::Retention::Delete
                 && state.names.wait(now),

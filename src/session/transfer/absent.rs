@@ -94,9 +94,10 @@ impl<'a> Absent<'a> {
                 let notes = &known.record.notes;
                 // The notes of other maildrops belong to another state.
                 let has_origin = known.record.head.is_some_and(HeadDigest::has_origin);
-                let is_open =
-                    |at: Timestamp| source == 0 && has_origin && orders.state.deletes.is_open(at);
-                let was_deleted = notes.asked.is_some_and(|at| !is_open(at));
+                let is_open = |asked: Timestamp| {
+                    source == 0 && has_origin && orders.state.deletes.is_open(asked)
+                };
+                let was_deleted = notes.asked.is_some_and(|asked| !is_open(asked));
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
                 // A message that is known by its digest only may be one of those listed without

@@ -68,7 +68,7 @@ pub(in crate::session) fn received_field(
     visit: &Visit,
     signature: &Signature,
     unique_id: &UniqueId,
-    at: Timestamp,
+    retrieved: Timestamp,
 ) -> String {
     build(&Trace {
         from_host: &visit.host,
@@ -76,7 +76,7 @@ pub(in crate::session) fn received_field(
         with: visit.protocol(),
         unique_id,
         recipient: Some(&visit.recipient),
-        at,
+        retrieved,
     })
 }
 

@@ -25,7 +25,7 @@ pub struct Trace<'a> {
     /// section 7.2).
     pub recipient: Option<&'a Recipient>,
     /// When the message was retrieved.
-    pub at: Timestamp,
+    pub retrieved: Timestamp,
 }
 
 /// The part of the field that identifies the account: this host, and a comment that names mailferry
@@ -101,7 +101,7 @@ pub fn received_field(trace: &Trace<'_>) -> String {
         field.push('>');
     }
     field.push_str(";\n\t");
-    field.push_str(&Date::of(trace.at).rfc5322());
+    field.push_str(&Date::of(trace.retrieved).rfc5322());
     field.push('\n');
     field
 }
@@ -165,7 +165,7 @@ mod tests {
             with: "POP3S",
             unique_id: &UniqueId::new(unique_id).unwrap(),
             recipient: recipient.map(|r| Recipient::new(r).unwrap()).as_ref(),
-            at: Timestamp(1_795_435_200),
+            retrieved: Timestamp(1_795_435_200),
         })
     }
 
