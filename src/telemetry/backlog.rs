@@ -181,7 +181,7 @@ impl SharedBacklog {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Another process that shares standard error may have made it non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    is_ready(out.as_fd(), Duration::from_secs(1));
+                    is_ready(out.as_fd(), Duration::from_secs(limits::LOG_LOOK_SECONDS));
                 }
                 Err(_) => return,
             }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::mail::Retention;
 use crate::mail::text::{Shown, show_period};
+use crate::mail::{Retention, limits};
 
 /// A length of time from `MIN` to `MAX` in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -53,7 +53,7 @@ impl TryFrom<String> for Keeping {
             (Some("delete"), None) => Retention::Delete,
             (Some("delete"), Some("after")) => {
                 let period = words.collect::<Vec<_>>().join(" ");
-                let period = Period::<1, YEARS>::try_from(period)?;
+                let period = Period::<1, { limits::PERIOD_SECONDS_MAX }>::try_from(period)?;
                 Retention::DeleteAfter { seconds: period.0 }
             }
             _ => {
@@ -85,9 +85,6 @@ fn seconds(given: &str) -> Result<u64, String> {
         ))
     }
 }
-
-/// Ten years; more is a typing error.
-const YEARS: u64 = 3_650 * 86_400;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

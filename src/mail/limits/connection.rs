@@ -8,6 +8,9 @@ pub const DIAL_NEXT_MILLISECONDS: u64 = 250;
 /// run at the same time.
 pub const WIRE_BUFFER_OCTETS_MIN: usize = 8 * 1024;
 
+/// Seconds for the end of a connection after QUIT was answered: nothing depends on it.
+pub const CLOSE_SECONDS_MAX: u64 = 1;
+
 /// What such a buffer grows to when it is filled: large enough for many small messages in one read,
 /// and small enough for hundreds of sessions.
 pub const WIRE_BUFFER_OCTETS: usize = 64 * 1024;

@@ -45,7 +45,7 @@ pub const CULPRITS_MAX: usize = 1000;
 
 /// Different messages of one sender that are refused in a row before the destination counts as
 /// down: while fewer are, mail of other senders is offered.
-pub const LIKES_MAX: usize = 50;
+pub const REFUSED_OF_ONE_SENDER_MAX: usize = 50;
 
 /// The most characters of a unique-id, or of the part that differs, that may be a counter.
 pub const COUNTER_OCTETS_MAX: usize = 12;

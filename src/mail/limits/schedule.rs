@@ -1,8 +1,13 @@
 //! The limits of the agent: when accounts are polled, who gives way, and how long is waited.
 
+use crate::mail::DAY_SECONDS;
+
 /// Up to this many accounts are all polled at the start; more are spread over their interval,
 /// because so many logins at once look like an attack.
 pub const AT_ONCE_ACCOUNTS_MAX: usize = 32;
+
+/// The longest time in a setting, ten years: more is a typing error.
+pub const PERIOD_SECONDS_MAX: u64 = 3_650 * DAY_SECONDS;
 
 /// The shortest time between polls of a host that is not this machine: OVH refuses a second login
 /// within a minute.

@@ -3,6 +3,9 @@
 /// Octets of log lines that wait for a reader: some thousand lines.
 pub const LOG_BACKLOG_OCTETS_MAX: usize = 1024 * 1024;
 
+/// How often it is checked whether a reader that could take no more can take more.
+pub const LOG_LOOK_SECONDS: u64 = 1;
+
 /// Seconds that the reader of the last log lines is waited for: one that reads needs less.
 pub const LOG_LAST_LINES_SECONDS_MAX: u64 = 2;
 

@@ -9,7 +9,7 @@ use crate::sink::{Admission, Probe, Spared};
 pub(super) type Named = (AccountName, RecordKey);
 
 /// A destination that is down.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Down {
     /// No probe before this time, unless only culprits are due.
     pub(super) until: Timestamp,
@@ -39,7 +39,7 @@ pub(super) struct Culprit {
 }
 
 /// Messages whose refusals may be the destination's fault, oldest first, each once.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Culprits(pub(super) VecDeque<Culprit>);
 
 impl Culprits {

@@ -8,7 +8,7 @@ use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff, limits, st
 use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
 /// The state of a breaker; the default is for a destination that accepts mail.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct BreakerState {
     /// The words of the refusal that closed the destination, while it is down.
     pub(super) said: Option<String>,
@@ -25,7 +25,7 @@ pub struct BreakerState {
 }
 
 /// A refusal that is the destination's fault, unless its message is the cause of the failure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Like {
     pub(super) undo: Undo,
     pub(super) sender: u64,
@@ -240,7 +240,8 @@ impl BreakerState {
         let others: Vec<&Like> = self.likes.iter().filter(other).collect();
         let is_repeated = others.len() < self.likes.len();
         let of_others = others.iter().any(|known| of_another_sender(known));
-        let of_one = !others.is_empty() && (is_repeated || others.len() + 1 >= limits::LIKES_MAX);
+        let of_one = !others.is_empty()
+            && (is_repeated || others.len() + 1 >= limits::REFUSED_OF_ONE_SENDER_MAX);
         if of_others || of_one {
             let likes = std::mem::take(&mut self.likes).into_iter();
             let mut earlier: Vec<Undo> = Vec::new();

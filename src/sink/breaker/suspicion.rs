@@ -11,7 +11,7 @@ use crate::mail::{AccountName, limits};
 use crate::sink::Undo;
 
 /// The last answers of a destination.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Suspicion {
     /// Messages refused since the last acceptance, each once, as many as matter.
     pub(super) streak: Vec<Undo>,
@@ -27,7 +27,7 @@ pub(super) struct Suspicion {
 }
 
 /// The answer to one offer.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum CountedAnswer {
     Accepted,
     Refused {

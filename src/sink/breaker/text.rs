@@ -227,8 +227,7 @@ mod tests {
         state.suspicion.answers = [CountedAnswer::Accepted, refused].into();
         state.suspicion.recipients = vec![AccountName::new("home").unwrap()];
         (state.suspicion.in_a_row, state.suspicion.nearly_all) = (true, true);
-        let read_back = read(&write(&state)).unwrap();
-        assert_eq!(format!("{read_back:?}"), format!("{state:?}"));
+        assert_eq!(read(&write(&state)).unwrap(), state);
         for broken in [
             "",
             "mailferry destination 2\n",

@@ -106,7 +106,11 @@ impl OpenMaildrop {
             out_of_step: matches!(answer, Ok(Err(SessionError::Remote(_)))),
         };
         if answer.is_ok() {
-            let _ = timeout(Duration::from_secs(1), self.wire.close()).await;
+            let _ = timeout(
+                Duration::from_secs(limits::CLOSE_SECONDS_MAX),
+                self.wire.close(),
+            )
+            .await;
         }
         goodbye
     }
