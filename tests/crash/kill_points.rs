@@ -213,7 +213,7 @@ fn a_kill_while_the_journal_is_compacted_loses_nothing() {
 }
 
 #[test]
-fn every_point_in_the_source_is_killed_at_and_none_that_is_not_there() {
+fn each_kill_point_in_the_source_is_tested_and_each_tested_one_exists() {
     let mut named = BTreeSet::new();
     let mut files = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(path) = files.pop() {

@@ -110,7 +110,7 @@ async fn without_pipelining_and_sizes_what_came_in_the_place_of_another_is_retri
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_whose_rest_comes_late_costs_none_that_follows_it() {
+async fn a_message_whose_rest_comes_late_costs_no_message_after_it() {
     for retention in retentions() {
         let mut late = late(&["UIDL", "TOP"]);
         with_a_late_rest(&mut late);
@@ -123,7 +123,7 @@ async fn a_message_whose_rest_comes_late_costs_none_that_follows_it() {
 /// The first message contains answers to the proofs, guessed by its sender: each is said to be of
 /// the first message. The real reply to the second RETR comes only after the deletes.
 #[tokio::test(start_paused = true)]
-async fn without_sizes_a_message_that_guesses_the_proofs_costs_none_that_follows_it() {
+async fn without_sizes_a_message_that_guesses_the_proofs_costs_no_message_after_it() {
     let (id, other) = ("unlike-a-counter-number-one", "unlike-a-counter-number-two");
     for guesses in 0..=24 {
         for _ in 0..16 {

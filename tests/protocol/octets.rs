@@ -298,7 +298,7 @@ async fn a_message_that_comes_longer_each_time_is_delivered_once_and_stays_on_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_cut_otherwise_each_time_waits_where_the_server_hides_mail() {
+async fn a_message_that_is_cut_at_another_place_each_time_waits_on_a_server_that_hides_mail() {
     let mut sent = mails(1);
     sent[0].cuts = (0..200).map(|times| Some(60 + times)).collect();
     let manner = Manner {

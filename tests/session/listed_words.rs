@@ -35,7 +35,7 @@ async fn mark_all(world: &World, trust: Trust) {
 }
 
 #[tokio::test]
-async fn a_word_of_delivery_deletes_no_later_message_with_the_same_unique_id() {
+async fn a_mark_as_delivered_deletes_no_later_message_with_the_same_unique_id() {
     for pipelining in [true, false] {
         for name in [|at: usize| at.to_string(), |at| format!("0000012a{at:04x}")] {
             let world = World::new(letters(name, 10), Retention::Delete);
@@ -61,7 +61,7 @@ async fn a_word_of_delivery_deletes_no_later_message_with_the_same_unique_id() {
 }
 
 #[tokio::test]
-async fn a_word_of_delivery_deletes_the_messages_that_it_is_about() {
+async fn a_mark_as_delivered_deletes_the_messages_that_it_names() {
     let name = |at: usize| at.to_string();
     let world = World::new(letters(name, 10), Retention::Delete);
     let with_top = |habits: &mut crate::support::model::Habits| {

@@ -591,7 +591,7 @@ async fn a_server_that_hides_retrieved_mail_gets_quit_only_when_all_of_it_is_saf
 }
 
 #[tokio::test]
-async fn a_destination_down_before_a_hiding_server_parks_what_was_retrieved() {
+async fn retrieved_messages_are_parked_when_the_destination_is_down_and_the_server_hides_them() {
     let world = World::new(mails(5), Retention::Keep);
     world.server.with(|habits| {
         habits.hides = true;

@@ -90,7 +90,7 @@ async fn poll_two(world: &World, second: &Notes) -> Summary {
 }
 
 #[tokio::test]
-async fn what_is_retrieved_again_so_that_a_hiding_server_goes_on_is_not_offered_again() {
+async fn a_message_retrieved_again_only_so_that_the_server_lists_newer_mail_is_not_offered() {
     let letters = (0..3).map(|number| letter(&format!("{number}-0123456789abcdef"), number));
     let world = world(letters.collect(), Retention::Keep);
     world.server.with(|habits| {
@@ -217,7 +217,7 @@ async fn mail_whose_head_the_server_changes_again_and_again_is_delivered_once() 
 }
 
 #[tokio::test]
-async fn a_field_in_the_oldest_of_skipped_messages_makes_none_of_them_come() {
+async fn a_field_added_to_the_oldest_skipped_message_delivers_none_of_them() {
     for (before, after) in [("", SCANNED), ("X-Scanned: no \r\n", "X-Scanned: yes\r\n")] {
         let mut world = World::new(six("", before), Retention::Keep);
         shows_heads(&world);

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_is_none_is_refused_with_examples() {
+    fn a_text_that_is_no_size_is_refused_with_examples() {
         for given in [
             "\"big\"",
             "\"\"",

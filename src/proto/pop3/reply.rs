@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_about_one_message_is_none_of_another_command() {
+    fn an_answer_about_one_message_is_not_taken_for_that_of_another_command() {
         for (command, text, answer) in [
             (
                 Kind::UidlOne,

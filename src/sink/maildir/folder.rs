@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_several_make_at_once_is_foreign_to_none_of_them() {
+    fn a_folder_that_several_sinks_create_at_once_is_accepted_by_all_of_them() {
         let directory = tempfile::tempdir().unwrap();
         for round in 0..200 {
             let folder = Folder::new(&directory.path().join(round.to_string()));
