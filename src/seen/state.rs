@@ -83,6 +83,8 @@ pub struct HidingState {
     pub hides_retrieved: bool,
     /// Since when; `None` in states from before that was recorded.
     pub hides_since: Option<Timestamp>,
+    /// Since when messages are gone that the server either hides or lists under other unique-ids.
+    pub suspected_since: Option<Timestamp>,
     /// Whether the server was observed to list a message that was retrieved before a confirmed
     /// QUIT.
     pub shows_retrieved: bool,

@@ -4,6 +4,7 @@ use mailferry::mail::Retention;
 use mailferry::seen::Seen;
 use mailferry::sink::Fault;
 
+use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};
 
 const HOUR: u64 = 3600;
@@ -37,6 +38,80 @@ async fn after_the_server_hid_a_waiting_message_the_next_ones_are_parked() {
         assert_eq!(world.sink.taken()[&next.octets], 1);
         assert_eq!(told(&world), 1, "once for the account");
     }
+}
+
+/// Three messages with the same sizes in each round, and unique-ids that are not counted.
+fn round(number: usize) -> Vec<Mail> {
+    let name = |old: &Mail| format!("{number}-{}-5f2b3c4d5e6f7a8b", old.unique_id);
+    let text = |at: usize| format!("Subject: {number}{at}\r\n\r\ntext\r\n");
+    let one = |(at, old): (usize, Mail)| mail(&name(&old), text(at).as_bytes());
+    mails(3).into_iter().enumerate().map(one).collect()
+}
+
+#[tokio::test]
+async fn new_messages_of_the_same_sizes_do_not_conceal_that_the_server_hid_others() {
+    for retention in [Retention::Keep, Retention::Delete] {
+        for refuses_list in [false, true] {
+            let world = World::new(round(0), retention);
+            world.server.with(|habits| {
+                habits.hides = true;
+                habits.refuses_list = refuses_list;
+            });
+            world.sink.refuse_all(Fault::MessageTransient);
+            world.poll().await;
+            for number in 1..4 {
+                round(number)
+                    .into_iter()
+                    .for_each(|one| world.server.put(one));
+                world.pass(60);
+                world.poll().await;
+                let kept = (world.kept.count(), told(&world));
+                assert_eq!(kept, (3 * number, 1), "{retention:?} {refuses_list}");
+            }
+            world.sink.accept_all();
+            for _ in 0..8 {
+                world.pass(HOUR);
+                world.poll().await;
+            }
+            assert_eq!(world.sink.count(), 9, "{retention:?} {refuses_list}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_suspicion_that_the_server_hides_mail_outlasts_a_crash_and_a_limited_poll() {
+    let mut world = World::new(round(0), Retention::Keep);
+    world.server.with(|habits| habits.hides = true);
+    world.sink.refuse_all(Fault::MessageTransient);
+    world.poll().await;
+    round(1).into_iter().for_each(|one| world.server.put(one));
+    world.visit.limits.messages_max = Some(0);
+    world.pass(60);
+    // The state that a poll returns to the agent is lost.
+    world.poll_or_crash().await;
+    assert_eq!((told(&world), world.server.listed().len()), (0, 3));
+    world.visit.limits.messages_max = None;
+    world.pass(60);
+    world.poll().await;
+    assert_eq!((told(&world), world.kept.count()), (1, 3));
+}
+
+#[tokio::test]
+async fn a_server_without_unique_ids_that_hid_mail_is_found_out_by_new_mail_of_the_same_sizes() {
+    let world = World::new(round(0), Retention::Delete);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.unique_ids = false;
+    });
+    world.sink.refuse_all(Fault::MessageTransient);
+    for number in 1..4 {
+        world.poll().await;
+        round(number)
+            .into_iter()
+            .for_each(|one| world.server.put(one));
+        world.pass(60);
+    }
+    assert_eq!((told(&world), world.kept.count()), (1, 3));
 }
 
 #[tokio::test]
@@ -153,5 +228,6 @@ async fn a_message_that_waits_while_all_unique_ids_change_makes_no_hiding_server
         }
         assert_eq!(told(&world), 0, "{retention:?}");
         assert_eq!(world.sink.count(), 30, "{retention:?}: each came once");
+        assert_eq!(world.state().await.hiding.suspected_since, None);
     }
 }

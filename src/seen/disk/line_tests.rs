@@ -199,6 +199,7 @@ proptest! {
                 shows_retrieved: true,
                 without_quit: true,
                 hides_since: Some(Timestamp(3)),
+                suspected_since: Some(Timestamp(9)),
                 retrieved_since: Some(Timestamp(8)),
                 ..HidingState::default()
             },

@@ -35,6 +35,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("lone_delete", deletes.lone),
         ("elsewhere", names.elsewhere),
         ("hides_since", hiding.hides_since),
+        ("hiding_suspected", hiding.suspected_since),
         ("retrieved_since", hiding.retrieved_since),
         ("deletes_attempted", deletes.attempted),
     ];
@@ -152,6 +153,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "renamed" => state.names.renamed.push(at()?),
             "elsewhere" => state.names.elsewhere = Some(at()?),
             "hides_since" => state.hiding.hides_since = Some(at()?),
+            "hiding_suspected" => state.hiding.suspected_since = Some(at()?),
             "hides_retrieved" => state.hiding.hides_retrieved = value == "1",
             "shows_retrieved" => state.hiding.shows_retrieved = value == "1",
             "came_from" => state.names.came_from = Some(read_text(value)?),

@@ -10,6 +10,7 @@ use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::made_names;
 use crate::session::judge::taken::{self, Allowance, DeletesCheck, DeletesOutcome, is_one_gone};
 use crate::session::long::long;
+use crate::session::run::hiding::Hides;
 use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
 use crate::session::transfer::findings::Findings;
@@ -39,7 +40,7 @@ impl Session<'_> {
     /// The errors of the store.
     pub(in crate::session) async fn notice_identified(
         &self,
-        (listed, plan, hides): (&Listed, &Plan, bool),
+        (listed, plan, hides): (&Listed, &Plan, Hides),
         done: &Transferred,
         (state, deletes): (&mut AccountState, Allowance),
         now: Timestamp,
@@ -51,7 +52,7 @@ impl Session<'_> {
         let records = self.with.seen.records().await?;
         let unknown = Unidentified::of(&listed.listing, plan, &done.identified);
         let would_show = |known: &Known<'_>| unknown.would_be_among_the_identified(known);
-        if !hides {
+        if !hides.parks() {
             self.notice_hidden(&done.identified, &records, &would_show, state)
                 .await?;
         }

@@ -1,6 +1,6 @@
 //! Whether a server hides retrieved messages after QUIT, although it does not announce that.
 
-use crate::mail::{Entry, Listing, Retention, limits};
+use crate::mail::{Entry, Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Record, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::{ListingCursor, is_open};
@@ -10,7 +10,37 @@ use crate::session::run::Session;
 use crate::session::run::inspect::is_settled;
 use crate::session::server::listing::Listed as ListedNow;
 use crate::session::server::maildrop::OpenMaildrop;
+use crate::session::transfer::findings::Findings;
 use crate::telemetry::{Event, Quirk};
+
+/// Whether a server hides retrieved messages after QUIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Hides {
+    /// It does not, as far as is known.
+    No,
+    /// Messages are gone, and may be listed under other unique-ids. Only their digests show that,
+    /// so until then nothing is left to QUIT that no destination accepted.
+    Perhaps {
+        /// How many of those that are gone no destination accepted.
+        messages: usize,
+        /// How many messages with unknown unique-ids are listed beside as many as are gone.
+        others: usize,
+    },
+    /// It does.
+    Yes,
+}
+
+impl Hides {
+    /// Whether that is known.
+    pub(in crate::session) fn is_known(self) -> bool {
+        self == Self::Yes
+    }
+
+    /// Whether a message that no destination accepted must be parked before QUIT.
+    pub(in crate::session) fn parks(self) -> bool {
+        self != Self::No
+    }
+}
 
 impl Session<'_> {
     /// Warns if a server that hides retrieved messages lists only messages that are never
@@ -55,29 +85,73 @@ impl Session<'_> {
         listed: &ListedNow,
         records: &Records,
         state: &mut AccountState,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Hides, SessionError> {
         if self.visit.hides_retrieved || maildrop.hides_retrieved() {
             state.hiding.shows_retrieved |= !state.hiding.without_quit
                 && listed.without_unique_ids.is_none()
                 && lists_retrieved(&listed.listing, records, was_there);
-            return Ok(true);
+            return Ok(Hides::Yes);
         }
         if state.hiding.hides_retrieved {
             return self.hides_still(listed, records, state).await;
         }
         if listed.without_unique_ids.is_some() {
-            return Ok(false);
+            return Ok(Hides::No);
         }
         let listing = &listed.listing;
         let would_show = |known: &Known<'_>| {
             (listing.complete && !made_names::is_made_here(known.unique_id)) || listed.lacks(known)
         };
-        let hidden = self.notice_hidden(listing, records, &would_show, state);
-        hidden.await
+        let since = state.hiding.suspected_since;
+        let hidden = hidden(listing, records, would_show, self.gone_min(), since);
+        match hidden {
+            Hidden::None => {
+                state.hiding.suspected_since = None;
+                Ok(Hides::No)
+            }
+            Hidden::Seen { messages } => {
+                self.note_hiding(state, messages).await?;
+                Ok(Hides::Yes)
+            }
+            Hidden::Renamed { messages, others } => {
+                if since.is_none() {
+                    // The same listing notes as gone the messages that raise the suspicion.
+                    state.hiding.suspected_since = Some(self.with.clock.now());
+                    self.with.seen.save_state(state.clone()).await?;
+                }
+                Ok(Hides::Perhaps { messages, others })
+            }
+        }
     }
 
-    /// Whether a listing shows that the server hides retrieved messages. `would_show` says whether
-    /// it would show the message of a record.
+    /// Settles the suspicion of a session with the digests of what it retrieved: if all that are
+    /// gone were listed under other unique-ids, only so many could be others. Returns whether the
+    /// server hides retrieved messages. Called before QUIT, which must not follow a crash here.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub(super) async fn settle_hiding(
+        &self,
+        hides: Hides,
+        found: Findings,
+        state: &mut AccountState,
+        begun: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let Hides::Perhaps { messages, others } = hides else {
+            return Ok(hides.is_known());
+        };
+        if found.unexplained <= others as u64 || found.renamed >= found.unexplained {
+            return Ok(false);
+        }
+        // What this session retrieved may be listed again until its QUIT is confirmed.
+        state.hiding.without_quit = true;
+        state.hiding.retrieved_since = Some(begun);
+        self.note_hiding(state, messages).await?;
+        Ok(true)
+    }
+
+    /// Notes whether the messages that were retrieved show that a server without unique-ids hides
+    /// retrieved messages. `would_show` says whether they would include the message of a record.
     ///
     /// # Errors
     /// The store fails.
@@ -87,25 +161,43 @@ impl Session<'_> {
         records: &Records,
         would_show: &(dyn Fn(&Known<'_>) -> bool + Sync),
         state: &mut AccountState,
-    ) -> Result<bool, SessionError> {
-        // If all delivered messages are deleted, no others can be seen to be gone.
-        let gone_min = if self.visit.retention == Retention::Delete {
+    ) -> Result<(), SessionError> {
+        let hidden = hidden(listing, records, would_show, self.gone_min(), None);
+        match hidden {
+            // The digests are the unique-ids, so no message can have another one.
+            Hidden::Seen { messages } | Hidden::Renamed { messages, .. }
+                if !state.hiding.hides_retrieved =>
+            {
+                self.note_hiding(state, messages).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many retrieved messages are gone at least if the server hides them. If all delivered
+    /// messages are deleted, no others can be seen to be gone.
+    fn gone_min(&self) -> usize {
+        if self.visit.retention == Retention::Delete {
             1
         } else {
             limits::HIDDEN_MESSAGES_MIN
-        };
-        let hidden = hidden(listing, records, would_show, gone_min);
-        if hidden == 0 || state.hiding.hides_retrieved {
-            return Ok(false);
         }
+    }
+
+    async fn note_hiding(
+        &self,
+        state: &mut AccountState,
+        messages: usize,
+    ) -> Result<(), SessionError> {
+        state.hiding.suspected_since = None;
         state.hiding.hides_retrieved = true;
         state.hiding.hides_since = Some(self.with.clock.now());
         self.with.seen.save_state(state.clone()).await?;
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
-            quirk: Quirk::RetrievedMailHidden { messages: hidden },
+            quirk: Quirk::RetrievedMailHidden { messages },
         });
-        Ok(true)
+        Ok(())
     }
 
     /// Whether a server that was observed to hide retrieved messages still does. One that lists
@@ -116,7 +208,7 @@ impl Session<'_> {
         listed: &ListedNow,
         records: &Records,
         state: &mut AccountState,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<Hides, SessionError> {
         let since = *state
             .hiding
             .hides_since
@@ -124,7 +216,7 @@ impl Session<'_> {
         let is_since =
             |record: &Record| matches!(record.state, State::Delivered { at } if at > since);
         if state.hiding.without_quit || !lists_retrieved(&listed.listing, records, is_since) {
-            return Ok(true);
+            return Ok(Hides::Yes);
         }
         state.hiding.hides_retrieved = false;
         state.hiding.hides_since = None;
@@ -134,7 +226,7 @@ impl Session<'_> {
             account,
             quirk: Quirk::RetrievedMailListed,
         });
-        Ok(false)
+        Ok(Hides::No)
     }
 }
 
@@ -159,18 +251,33 @@ fn was_there(record: &Record) -> bool {
     is_settled(record) && record.absent_since.is_none()
 }
 
-/// How many retrieved messages are gone that no destination accepted and that have no copy here.
-/// Zero if most messages ever retrieved are still listed, or few are gone: then another program
-/// deleted those. Zero, too, if all that are gone may be listed under other unique-ids.
+/// What a listing shows about messages that no destination accepted, that have no copy here, and
+/// that are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hidden {
+    /// None is, or another program deleted them: most messages ever retrieved are still listed, or
+    /// few are gone.
+    None,
+    /// So many are hidden.
+    Seen { messages: usize },
+    /// The same, but all that are gone may be listed under other unique-ids, with so many others.
+    Renamed { messages: usize, others: usize },
+}
+
+/// Whether retrieved messages are hidden. Those that are gone since a suspicion began count like
+/// those that are gone now.
 fn hidden(
     listing: &Listing,
     records: &Records,
     would_show: impl Fn(&Known<'_>) -> bool,
     gone_min: usize,
-) -> usize {
-    let waits = |record: &Record| is_open(record) && record.absent_since.is_none();
+    suspected_since: Option<Timestamp>,
+) -> Hidden {
+    let is_late = |at: Timestamp| suspected_since.is_some_and(|since| at >= since);
+    let was_there = |record: &Record| record.absent_since.is_none_or(is_late);
+    let waits = |record: &Record| is_open(record) && was_there(record);
     if !records.unsettled().any(waits) {
-        return 0;
+        return Hidden::None;
     }
     let mut listed = ListingCursor::new(listing);
     let (mut hidden, mut gone, mut retrieved) = (0, 0, 0);
@@ -187,29 +294,42 @@ fn hidden(
             gone += usize::from(!is_there);
             hidden += usize::from(!is_there && waits(record));
         }
-        if was_listed && !is_there && record.absent_since.is_none() {
+        if was_listed && !is_there && was_there(record) {
             gone_now.push(record.octets);
         }
     }
     let is_enough = gone >= gone_min && gone * 2 >= retrieved;
-    if hidden == 0 || !is_enough || are_renamed(gone_now, listing, records) {
-        return 0;
+    if hidden == 0 || !is_enough {
+        return Hidden::None;
     }
-    hidden
+    match others_if_renamed(gone_now, listing, records) {
+        Some(others) => Hidden::Renamed {
+            messages: hidden,
+            others,
+        },
+        None => Hidden::Seen { messages: hidden },
+    }
 }
 
-/// Whether messages with these octets, which were listed until now, may be listed under other
-/// unique-ids: there are several, and as many new ones with the same octets.
-fn are_renamed(mut gone: Vec<Option<u64>>, listing: &Listing, records: &Records) -> bool {
+/// If messages with these octets, which were listed until now, may be listed under other
+/// unique-ids, how many others with unknown unique-ids are listed. They may be if there are
+/// several, and as many new ones with the same octets.
+fn others_if_renamed(
+    mut gone: Vec<Option<u64>>,
+    listing: &Listing,
+    records: &Records,
+) -> Option<usize> {
     if gone.len() < limits::HIDDEN_MESSAGES_MIN {
-        return false;
+        return None;
     }
     let entries = (0..listing.len()).filter_map(|at| listing.get(at));
     let is_new = |entry: &Entry<'_>| records.of(entry.unique_id).next().is_none();
     let mut new: Vec<_> = entries.filter(is_new).map(|entry| entry.octets).collect();
     new.sort_unstable();
     gone.sort_unstable();
+    let others = new.len().checked_sub(gone.len())?;
     let mut new = new.into_iter();
     // Both are sorted, so each search goes on after the last one.
-    gone.iter().all(|octets| new.any(|one| one == *octets))
+    let are_there = gone.iter().all(|octets| new.any(|one| one == *octets));
+    are_there.then_some(others)
 }

@@ -8,6 +8,7 @@ use crate::session::judge::quota::{comparing, remaining};
 use crate::session::judge::struck;
 use crate::session::long::long;
 use crate::session::run::Session;
+use crate::session::run::hiding::Hides;
 use crate::session::run::inspect::Inspection;
 use crate::session::run::moved::Settling;
 use crate::session::server::asking::Asking;
@@ -27,7 +28,7 @@ impl Session<'_> {
         records: &mut Records,
         state: &mut AccountState,
         poll: &Counts,
-    ) -> Result<Option<(Plan, bool)>, SessionError> {
+    ) -> Result<Option<(Plan, Hides)>, SessionError> {
         let looked = self.settle_and_plan(asking, listed, records, state, poll);
         let looked = looked.await;
         if let Err(error) = &looked {
@@ -44,7 +45,7 @@ impl Session<'_> {
         records: &mut Records,
         state: &mut AccountState,
         poll: &Counts,
-    ) -> Result<Option<(Plan, bool)>, SessionError> {
+    ) -> Result<Option<(Plan, Hides)>, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let settling = Settling { visit, with };
         settling.settle(asking, listed, records, state).await?;
@@ -54,7 +55,7 @@ impl Session<'_> {
         let hides = self.hides(asking.maildrop, listed, records, state);
         let hides = hides.await?;
         self.miss_copies(listed, records).await?;
-        let plan = self.plan(asking, listed, records, state, poll, hides);
+        let plan = self.plan(asking, listed, records, state, poll, hides.is_known());
         Ok(plan.await?.map(|plan| (plan, hides)))
     }
 

@@ -26,7 +26,8 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::{Quota, remaining};
 use crate::session::judge::struck_deletes;
-use crate::session::judge::taken::DeletesCheck;
+use crate::session::judge::taken::{Allowance, DeletesCheck};
+use crate::session::run::hiding::Hides;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
@@ -178,9 +179,10 @@ impl Session<'_> {
         let Some((mut plan, hides)) = looked.await? else {
             return Ok(None);
         };
-        let (pops, now) = (hides && state.hiding.without_quit, with.clock.now());
+        let pops = hides.is_known() && state.hiding.without_quit;
+        let now = with.clock.now();
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
-        let before = self.before_retrieving(&plan, &listing, state, hides);
+        let before = self.before_retrieving(&plan, &listing, state, hides.is_known());
         let shown_since = before.await?;
         let deletes = self.begin_deletes((&listing, &plan), &records, state, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
@@ -197,7 +199,8 @@ impl Session<'_> {
             plan: &plan,
             clock_trusted: self.clock_trusted,
             without_unique_ids: listing.without_unique_ids.is_some(),
-            hides,
+            hides: hides.is_known(),
+            parks: hides.parks(),
             shown_since,
             allowance: self.allowance,
             spared: self.spared,
@@ -215,24 +218,40 @@ impl Session<'_> {
         };
         let mut done = Transfer::new(orders, maildrop, due).run().await;
         let came = std::mem::take(&mut done.retrieved);
-        self.learn(&listing, &done, state);
-        self.doubt(&came, done.lost.is_some(), now).await?;
-        self.notice_identified((&listing, &plan, hides), &done, (state, deletes), now)
-            .await?;
+        let (served, habits) = ((&listing, &plan, hides), (&mut *state, deletes));
+        let known = self.learn_from(&done, &came, served, habits, now).await?;
         self.learn_names(&done.findings, &plan, &records, state, now);
         let gone = done.gone.clone();
         let (noted, findings) = (done.deletes_noted, done.findings);
         let all_popped = done.is_all_retrieved();
-        let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
+        let mut ended = self.leave(done, hides.parks(), deletes.quit_seconds).await;
         self.doubt(&came, ended.goodbye.out_of_step, now).await?;
         self.learn_deletes(state, (noted, findings), &ended).await?;
         self.check_deletes(&listing, &mut ended, findings, deletes.compared_only);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
-        if hides && ended.quit && (all_popped || !pops) {
+        if known && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(Some(ended))
+    }
+
+    /// Notes what the transfer shows about the server and the records, before QUIT. Returns whether
+    /// the server hides retrieved messages.
+    async fn learn_from(
+        &self,
+        done: &Transferred,
+        came: &Retrieved,
+        (listed, plan, hides): (&Listed, &Plan, Hides),
+        habits: (&mut AccountState, Allowance),
+        begun: Timestamp,
+    ) -> Result<bool, SessionError> {
+        let (state, deletes) = habits;
+        self.learn(listed, done, state);
+        self.doubt(came, done.lost.is_some(), begun).await?;
+        self.notice_identified((listed, plan, hides), done, (state, deletes), begun)
+            .await?;
+        self.settle_hiding(hides, done.findings, state, begun).await
     }
 
     /// Notes that messages of a session out of step must be compared.
@@ -308,13 +327,13 @@ impl Session<'_> {
     }
 
     /// Sends QUIT, unless the server could then hide a message that no destination has accepted.
-    async fn leave(&self, mut done: Transferred, hides: bool, quit_seconds: u64) -> Ended {
+    async fn leave(&self, mut done: Transferred, parks: bool, quit_seconds: u64) -> Ended {
         // A connection that is gone was lost or closed, and that was reported, unless mailferry was
         // told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
         let goodbye = match done.maildrop.take() {
-            Some(maildrop) if done.all_settled || !hides => {
+            Some(maildrop) if done.all_settled || !parks => {
                 fault::pass("deletes.answered");
                 self.quit(maildrop, quit_seconds, &mut happened).await
             }

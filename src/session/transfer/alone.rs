@@ -374,7 +374,7 @@ impl Transfer<'_> {
         });
         self.counts().deferred += 1;
         self.window.spare(entry.octets.unwrap_or(0));
-        let (now, settles) = (self.now(), !self.orders.hides);
+        let (now, settles) = (self.now(), !self.orders.parks);
         self.note_deferred(at, settles, |before| {
             deferral::defer_unretrieved(before, "octets_differ", now)
         });

@@ -142,7 +142,7 @@ impl Transfer<'_> {
     /// Begins to store which messages are about to be deleted. False when there are none, or
     /// deletes are not allowed.
     pub(in crate::session) fn note_deletes(&mut self) -> bool {
-        let may_quit = !self.orders.hides || self.ledger.is_all_settled();
+        let may_quit = !self.orders.parks || self.ledger.is_all_settled();
         let is_broken = self.phase.error().is_some_and(is_ours);
         if self.deletes.stage != NoteStage::Gathering
             || self.maildrop.is_none()

@@ -9,6 +9,8 @@ pub(in crate::session) struct Findings {
     pub(in crate::session) different: u64,
     /// Known messages that were found under another unique-id.
     pub(in crate::session) renamed: u64,
+    /// New messages with unknown unique-ids, which no record explains.
+    pub(in crate::session) unexplained: u64,
     /// Delivered messages that the server sends with other octets.
     pub(in crate::session) rewritten: u64,
     /// Messages that are still there after a DELE that the server ignored.

@@ -129,7 +129,7 @@ impl<'a> Transfer<'a> {
     fn not_due(&mut self, listed: Option<u64>, parcel: Parcel) {
         self.window.spare(listed.unwrap_or(0));
         // The record of a parked copy says both, and must not be written over.
-        if !self.orders.hides {
+        if !self.orders.parks {
             self.note_listed_again(&parcel, listed);
         }
         self.withhold(parcel);
@@ -276,6 +276,7 @@ impl<'a> Transfer<'a> {
         let (absent, ledger) = (self.identities.absent.as_mut()?, &self.ledger);
         let found = absent.take(digest, |key| ledger.alike(key));
         if found.is_none() && matches!(self.why(at), Why::New | Why::Retry) {
+            self.identities.findings.unexplained += u64::from(self.why(at) == Why::New);
             self.hold_if_restored(parcel);
         }
         found

@@ -141,7 +141,7 @@ impl Transfer<'_> {
             Committed::Noted => {}
             // The others have nothing to do with the quarantine, and are delivered. A server that
             // hides retrieved messages must get no QUIT, so there the session ends.
-            Committed::NotKept(error) if !self.orders.hides => self.phase.drain(error, None),
+            Committed::NotKept(error) if !self.orders.parks => self.phase.drain(error, None),
             Committed::NotKept(error) | Committed::Failed(error) => self.fail(error),
         }
     }

@@ -113,7 +113,7 @@ impl<'a> Transfer<'a> {
                 orders.visit,
                 orders.with,
                 orders.records,
-                orders.hides,
+                orders.parks,
                 Counts::default(),
             )
             .with_recipient_since(orders.recipient_since),

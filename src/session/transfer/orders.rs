@@ -31,6 +31,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) without_unique_ids: bool,
     /// Whether the server hides retrieved messages after QUIT.
     pub(in crate::session) hides: bool,
+    /// Whether it does or may do so: what no destination accepted is parked before QUIT.
+    pub(in crate::session) parks: bool,
     /// Since when retrieved messages may still be listed, because no QUIT was confirmed after them;
     /// `None` if the server hides all messages retrieved before this session.
     pub(in crate::session) shown_since: Option<Timestamp>,

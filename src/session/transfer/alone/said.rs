@@ -39,7 +39,7 @@ impl Transfer<'_> {
         if varies {
             self.say_of_octets(OctetsQuirk::Vary {
                 unique_id: &key.unique_id,
-                stays: !self.orders.hides,
+                stays: !self.orders.parks,
             });
         }
         varies
