@@ -271,10 +271,55 @@ async fn a_relay_that_answers_each_command_with_the_reply_to_the_next_is_not_bel
         for _ in 0..10 {
             let refusal = offer(&smtp, SMALL).await.expect_err("it is a step early");
             // Commands in one flight may all be answered at once.
-            let is_destinations = refusal.fault == Fault::Destination;
-            assert!(is_destinations || !extensions.is_empty(), "{refusal}");
+            let may_be_its_own = refusal.fault == Fault::DestinationOrMessage;
+            assert!(may_be_its_own || !extensions.is_empty(), "{refusal}");
         }
         assert_eq!(relay.taken(), []);
+    }
+}
+
+/// As buggregator/server#274 does.
+#[tokio::test]
+async fn a_relay_that_answers_the_dot_twice_gets_each_message_in_a_session_of_its_own() {
+    for extensions in [&[][..], &["PIPELINING"]] {
+        let relay = Relay::start(Manner::with(extensions)).await;
+        let smtp = Smtp::new(settings(&relay));
+        for number in 1..=4 {
+            // The second reply to the dot arrives with the reply to the next MAIL.
+            let late = Manner::with(extensions).that(
+                Step::Mail,
+                Act::Says(b"250 2.0.0 taken\r\n250 sender ok\r\n".to_vec()),
+            );
+            if number > 1 {
+                relay.becomes(late);
+            }
+            let second = async {
+                if number > 1 {
+                    relay.reaches(Step::Mail, 2 * (number - 1)).await;
+                    relay.becomes(Manner::with(extensions));
+                }
+            };
+            let (outcome, ()) = tokio::join!(offer(&smtp, SMALL), second);
+            outcome.unwrap();
+            assert_eq!((relay.taken().len(), relay.connections()), (number, number));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_hangs_up_after_a_good_reply_fails_at_that_message_and_is_not_down() {
+    for extensions in [&[][..], &["PIPELINING"]] {
+        for step in [Step::Mail, Step::Rcpt] {
+            let act = Act::SaysAndCloses(b"250 dying\r\n".to_vec());
+            let relay = Relay::start(Manner::with(extensions).that(step, act)).await;
+            let smtp = Smtp::new(settings(&relay));
+            let refusal = offer(&smtp, SMALL).await.expect_err("it hung up");
+            assert_eq!(
+                (refusal.fault, refusal.code),
+                (Fault::MessageTransient, "smtp_lost"),
+                "{step:?} {extensions:?}: {refusal}"
+            );
+        }
     }
 }
 

@@ -94,14 +94,14 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     if relay.is_in_step() && !relay.tap.was_ahead() {
         Ok(relay)
     } else {
-        Err(gibberish())
+        Err(gibberish(Fault::Destination))
     }
 }
 
 /// The refusal of a relay whose replies cannot be matched to commands.
-pub(super) fn gibberish() -> Refusal {
+pub(super) fn gibberish(fault: Fault) -> Refusal {
     let words = "the relay sent a reply to no command";
-    Refusal::new(Fault::Destination, "smtp_gibberish", words)
+    Refusal::new(fault, "smtp_gibberish", words)
 }
 
 impl Relay {
@@ -111,9 +111,12 @@ impl Relay {
     }
 
     /// Whether the relay has answered more than it was asked. Then no later reply can be matched to
-    /// its command, even if its number would do.
+    /// its command, even if its number would do. A relay that has only hung up is not ahead: the
+    /// next command gets no reply.
     pub(super) fn is_ahead(&self) -> bool {
-        !self.is_in_step() || (!self.extensions.pipelining && self.tap.was_ahead())
+        self.tap.mood() == Mood::Talks
+            || self.tap.replies() > self.heard
+            || (!self.extensions.pipelining && self.tap.was_ahead())
     }
 
     /// Sends QUIT and waits a moment for the reply: relays log clients that hang up without it.

@@ -87,6 +87,11 @@ impl RelayReply {
         matches!(self, Self::Said(200..=299, _))
     }
 
+    /// Whether it is a 2xx or 3xx.
+    pub(super) const fn is_positive(&self) -> bool {
+        matches!(self, Self::Said(200..=399, _))
+    }
+
     /// Whether it is the 354 that asks for the message.
     pub(super) const fn asks_for_message(&self) -> bool {
         matches!(self, Self::Said(354, _))

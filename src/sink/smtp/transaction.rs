@@ -27,8 +27,9 @@ pub(super) enum TransactionEnd {
     Cleanly(Relay, Vec<Outcome>),
     /// Not all replies were 2xx: the connection is closed.
     Badly(Vec<Outcome>),
-    /// The relay said 421, or had closed the connection before this message was sent. In a session
-    /// in which it accepted another message before, that is no answer to this message.
+    /// The relay said 421, had closed the connection before this message was sent, or sent a reply
+    /// to no command. In a session in which it accepted another message before, that is no answer to
+    /// this message.
     Closing(Vec<Outcome>),
     /// The relay refused the form of the sender's address: the null sender can be tried.
     SenderRefused(Vec<Outcome>),
@@ -102,7 +103,7 @@ impl Transaction<'_> {
             let rcpt = if relay.extensions.pipelining {
                 self.hear(relay).await
             } else if relay.is_ahead() {
-                return (ConnectionState::Over, self.all(&gibberish()));
+                return self.out_of_step(Vec::new());
             } else {
                 self.say(relay, line).await
             };
@@ -130,7 +131,7 @@ impl Transaction<'_> {
         let data = if relay.extensions.pipelining {
             self.hear(relay).await
         } else if relay.is_ahead() {
-            return (ConnectionState::Over, fill(outcomes, &gibberish()));
+            return self.out_of_step(outcomes);
         } else {
             self.say(relay, "DATA\r\n").await
         };
@@ -169,7 +170,7 @@ impl Transaction<'_> {
             return self.no_to_all(outcomes, &said, Step::Data);
         }
         if relay.is_ahead() {
-            return (ConnectionState::Over, fill(outcomes, &gibberish()));
+            return self.out_of_step(outcomes);
         }
         let dot = match timeout(self.settings.timeout, write(relay, b".\r\n")).await {
             // From here on the relay may have the message.
@@ -203,12 +204,24 @@ impl Transaction<'_> {
         no: &RelayReply,
         step: Step,
     ) -> (ConnectionState, Vec<Outcome>) {
-        let end = if no.is_closing() {
+        let end = if no.is_closing() || (step == Step::Data && no.is_positive()) {
             ConnectionState::Closing
         } else {
             ConnectionState::Over
         };
         (end, fill(outcomes, &self.refusal(no, step)))
+    }
+
+    /// The relay sent a reply to no command. It may belong to an earlier message of the session, so
+    /// the first such answer is no proof that the relay is down.
+    fn out_of_step(&self, outcomes: Vec<Option<Refusal>>) -> (ConnectionState, Vec<Outcome>) {
+        let refusal = gibberish(Fault::DestinationOrMessage);
+        let mut outcomes = fill(outcomes, &refusal);
+        outcomes.resize(
+            self.offer.envelope.recipients.len(),
+            Outcome::Refused(refusal),
+        );
+        (ConnectionState::Closing, outcomes)
     }
 
     pub(super) fn refusal(&self, reply: &RelayReply, step: Step) -> Refusal {
