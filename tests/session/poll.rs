@@ -648,6 +648,11 @@ async fn a_refused_login_says_who_is_at_fault() {
         ),
         ("no", "USER", ("auth_refused", WhoActs::Account)),
         ("no", "AUTH-RESP-CODE", ("server_refused", WhoActs::Server)),
+        (
+            "Logon failure: unknown user name or bad password.",
+            "AUTH-RESP-CODE",
+            ("auth_refused", WhoActs::Account),
+        ),
         ("[IN-USE] locked", "RESP-CODES", ("in_use", WhoActs::Server)),
         ("maildrop locked", "USER", ("in_use", WhoActs::Server)),
         (

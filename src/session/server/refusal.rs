@@ -71,6 +71,13 @@ pub(in crate::session) fn told(text: &str) -> Option<Told> {
     }
 }
 
+/// Whether the words name the password, and no fault of the server. They count even where the server
+/// announces AUTH-RESP-CODE and says no code: repeated wrong passwords lock an account.
+pub(in crate::session) fn names_the_password(text: &str) -> bool {
+    let words = RefusalWords::of(text);
+    words.begin(words::OF_THE_PASSWORD) && !words.tell_of_a_fault()
+}
+
 /// How long the words of a refused login ask to wait, as in `login allowed only every 15 minutes`.
 pub(in crate::session) fn told_wait_seconds(text: &str) -> Option<u64> {
     let seconds = RefusalWords::of(text).wait_seconds();

@@ -165,3 +165,23 @@ fn a_refusal_without_a_reason_is_reported_as_such_with_the_step() {
     );
     assert_eq!(reason(b"no\x1b", Kind::Pass), "no\\x1b");
 }
+
+#[test]
+fn words_that_name_the_password_need_no_code_unless_they_name_a_fault() {
+    for words in [
+        "Logon failure: unknown user name or bad password.",
+        "Username or password is incorrect",
+        "Benutzername oder Passwort falsch",
+    ] {
+        assert!(names_the_password(words), "{words}");
+    }
+    for words in [
+        "no",
+        "Authentication failed",
+        "Login failed",
+        "The password database is unavailable",
+        "Temporary fault, the password was not checked",
+    ] {
+        assert!(!names_the_password(words), "{words}");
+    }
+}

@@ -193,6 +193,18 @@ pub(super) const LATER: &[&[&str]] = &[
 /// Beginnings of words for planned work on a server.
 pub(super) const MAINTENANCE: &[&str] = &["maintenance", "wartung", "mantenimiento"];
 
+/// Beginnings of words that name the password.
+pub(super) const OF_THE_PASSWORD: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "passwort",
+    "kennwort",
+    "contrase",
+    "senha",
+];
+
 /// Beginnings of words for a temporary fault.
 const PASSING: &[&str] = &[
     "temporar",
