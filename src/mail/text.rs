@@ -97,6 +97,23 @@ pub fn is_hostile(c: char) -> bool {
             | '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
 }
 
+/// Words of somebody else as one sentence before the next: with a full stop unless they end with a
+/// mark of their own.
+pub struct Sentence<T>(pub T);
+
+impl<T: fmt::Display> fmt::Display for Sentence<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.0.to_string();
+        let words = words.trim_end();
+        let mark = if words.ends_with(['.', '?', '!']) {
+            ""
+        } else {
+            "."
+        };
+        write!(f, "{words}{mark}")
+    }
+}
+
 fn escape_width(c: char) -> usize {
     if c.is_ascii() { 4 } else { 10 }
 }
@@ -127,5 +144,16 @@ mod tests {
         assert_eq!(shown.len(), 512 + "... (1048576 octets)".len());
         let shown = Shown::new(&vec![0; 1 << 20]).to_string();
         assert!(shown.len() <= 512 + "... (1048576 octets)".len());
+    }
+    #[test]
+    fn a_sentence_ends_with_one_mark() {
+        for (words, sentence) in [
+            ("bad password", "bad password."),
+            ("bad password.", "bad password."),
+            ("is there a second line?", "is there a second line?"),
+            ("wait! ", "wait!"),
+        ] {
+            assert_eq!(Sentence(words).to_string(), sentence);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::mail::text::Sentence;
 use crate::mail::{Fingerprint, OUT_OF_FILES_CODE, is_out_of_files};
 
 /// A failure of the connection to a server.
@@ -44,7 +45,7 @@ pub enum NetError {
     #[error("the connection broke: {0}")]
     Io(std::io::Error),
     /// The handshake failed for a reason that is not the certificate.
-    #[error("the TLS handshake with {host} failed: {words}. {hint}")]
+    #[error("the TLS handshake with {host} failed: {} {hint}", Sentence(words))]
     Handshake {
         /// The host.
         host: String,
@@ -54,7 +55,7 @@ pub enum NetError {
         hint: &'static str,
     },
     /// The server's certificate is not trusted.
-    #[error("the certificate of {host} is not trusted: {words}. {hint}")]
+    #[error("the certificate of {host} is not trusted: {} {hint}", Sentence(words))]
     Certificate {
         /// The host, and the name that was checked if that is different.
         host: String,
@@ -66,7 +67,10 @@ pub enum NetError {
         hint: &'static str,
     },
     /// The server does not accept our client certificate, or requires one and got none.
-    #[error("{host} does not accept our client certificate: {words}. {hint}")]
+    #[error(
+        "{host} does not accept our client certificate: {} {hint}",
+        Sentence(words)
+    )]
     ClientCertificate {
         /// The host.
         host: String,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::mail::WhoActs;
+use crate::mail::text::Sentence;
 
 /// Why a call to the store failed. The code that handles it matches on [`StoreFault`]; place and
 /// hint are for a person.
@@ -172,7 +173,7 @@ impl StoreError {
         if self.hint.is_empty() {
             what
         } else {
-            format!("{what}. {}", self.hint)
+            format!("{} {}", Sentence(what), self.hint)
         }
     }
 }

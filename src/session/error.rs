@@ -1,6 +1,7 @@
 //! Why a session ended early, and who must act.
 
 use crate::disk::Lack;
+use crate::mail::text::Sentence;
 use crate::mail::{OUT_OF_FILES_HINT, WhoActs};
 use crate::net::NetError;
 use crate::proto::pop3::{Ending, Kind, LocalError, RemoteError};
@@ -72,7 +73,7 @@ pub enum SessionError {
         words: String,
     },
     /// The account cannot be polled as it is configured.
-    #[error("{words}. {hint}")]
+    #[error("{} {hint}", Sentence(words))]
     Account {
         /// The stable code.
         code: &'static str,
@@ -90,7 +91,7 @@ pub enum SessionError {
         refusal: Refusal,
     },
     /// This process has no file descriptor left for this.
-    #[error("{place}: {refusal}. {hint}", hint = OUT_OF_FILES_HINT)]
+    #[error("{place}: {} {hint}", Sentence(refusal), hint = OUT_OF_FILES_HINT)]
     Ours {
         /// The configured name of the delivery, `quarantine`, or `password`.
         place: String,
@@ -110,7 +111,7 @@ pub enum SessionError {
     #[error(transparent)]
     Seen(#[from] StoreError),
     /// Another error, with a hint about the account's settings that may cause it.
-    #[error("{error}. {hint}")]
+    #[error("{} {hint}", Sentence(error))]
     Hinted {
         /// What happened.
         error: Box<SessionError>,
