@@ -71,7 +71,7 @@ pub(in crate::session) fn told(text: &str) -> Option<Told> {
     }
 }
 
-/// Whether the words name the password, and no fault of the server. They count even where the server
+/// Whether the words name the password, and no fault of the server. They count even if the server
 /// announces AUTH-RESP-CODE and says no code: repeated wrong passwords lock an account.
 pub(in crate::session) fn names_the_password(text: &str) -> bool {
     let words = RefusalWords::of(text);

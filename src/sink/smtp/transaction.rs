@@ -28,8 +28,8 @@ pub(super) enum TransactionEnd {
     /// Not all replies were 2xx: the connection is closed.
     Badly(Vec<Outcome>),
     /// The relay said 421, had closed the connection before this message was sent, or sent a reply
-    /// to no command. In a session in which it accepted another message before, that is no answer to
-    /// this message.
+    /// to no command. In a session in which it accepted another message before, that is no answer
+    /// to this message.
     Closing(Vec<Outcome>),
     /// The relay refused the form of the sender's address: the null sender can be tried.
     SenderRefused(Vec<Outcome>),
