@@ -286,6 +286,13 @@ impl NamesState {
             .is_some_and(|at| at.is_within(limits::GONE_THROUGH_SECONDS, now))
     }
 
+    /// Until when unique-ids are known to have changed: they may have changed again since, and all
+    /// messages were retrieved then at the latest.
+    pub fn changed_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let times = self.gone_through.iter().chain(&self.renamed);
+        times.filter(|at| **at <= now).max().copied()
+    }
+
     /// Until when they wait after all messages were retrieved.
     pub fn waits_until(&self) -> Option<Timestamp> {
         self.gone_through

@@ -81,3 +81,45 @@ async fn messages_named_by_their_numbers_come_once_when_a_comparison_was_cut() {
         assert!(taken.len() >= 7, "{cut}: {}", taken.len());
     }
 }
+
+/// A maildrop of which three changes of all unique-ids were found, and its last unique-ids.
+async fn unstable(mails: impl Fn(&str) -> Vec<Mail>) -> World {
+    let world = keeping(mails("first"));
+    world.poll().await;
+    for round in ["second", "third", "fourth"] {
+        world.server.replace(mails(round));
+        polls(&world, 1).await;
+    }
+    assert!(world.told("unique_ids_unstable"));
+    world
+}
+
+#[tokio::test]
+async fn a_message_comes_once_when_a_new_one_has_its_earlier_name_in_an_unstable_maildrop() {
+    let world = unstable(|round| letters(round, 2)).await;
+    let new = letter(&letters("fourth", 2)[0].unique_id, 7);
+    let mut listed = letters("fifth", 2);
+    world.server.replace(listed.clone());
+    polls(&world, 1).await;
+    listed.push(new.clone());
+    world.server.replace(listed);
+    polls(&world, 30).await;
+    assert_eq!(world.sink.taken().get(&new.octets), Some(&1));
+    assert_eq!(world.sink.count(), 3, "no message comes twice");
+}
+
+#[tokio::test]
+async fn two_equal_messages_that_are_listed_together_both_come_in_an_unstable_maildrop() {
+    for has_top in [true, false] {
+        let world = unstable(|round| letters(round, 2)).await;
+        if !has_top {
+            world.server.with(|habits| habits.refuses_top = true);
+        }
+        let mut listed = letters("fourth", 2);
+        // The same bytes as the first message has.
+        listed.push(letter("fifth-0000-0123456789abcdef", 0));
+        world.server.replace(listed);
+        polls(&world, 30).await;
+        assert_eq!(world.sink.count(), 3, "{has_top}");
+    }
+}

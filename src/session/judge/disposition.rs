@@ -97,6 +97,10 @@ pub struct Names {
     pub heads_work: bool,
     /// Whether messages with unknown unique-ids stay, because all unique-ids change all the time.
     pub unknown_wait: bool,
+    /// In a maildrop whose unique-ids change all the time and that lists unknown ones: when all
+    /// messages were retrieved last. The unknown ones may be known messages, and the known
+    /// unique-ids may be those of others, so an older record is doubtful.
+    pub gone_through: Option<Timestamp>,
     /// Whether the server ignores deletes; then one message whose DELE was sent is compared, if
     /// `one_delete` is set.
     pub deletes_ignored: bool,

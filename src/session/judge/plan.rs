@@ -95,7 +95,8 @@ fn is_usual(
         names,
         ..
     } = *circumstances;
-    let asks_more = pops || names.began_again.is_some() || !heads.is_empty();
+    let may_have_changed = names.began_again.is_some() || names.gone_through.is_some();
+    let asks_more = pops || may_have_changed || !heads.is_empty();
     let is_kept = |(at, octets)| {
         entry.octets == Some(octets)
             && octets <= limits.message_octets_max

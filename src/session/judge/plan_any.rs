@@ -156,6 +156,7 @@ pub(super) const USUAL: Circumstances = Circumstances {
         deletes_ignored: false,
         one_delete: false,
         sizes_left_out: false,
+        gone_through: None,
     },
     leaves_out_struck: false,
 };

@@ -100,19 +100,35 @@ impl Inspection<'_> {
             |time: Option<Timestamp>| time.is_none_or(|time| !time.is_within(DAY_SECONDS, now));
         let unreliable = state.names.heads_unreliable;
         let deletes_ignored = state.deletes.found_again >= limits::DELETES_FOUND_AGAIN_MAX;
+        let unknown_wait = state.names.are_unstable(now)
+            && self.visit.retention != crate::mail::Retention::Delete
+            && state.names.wait(now);
+        let goes_through = state.names.are_unstable(now) && !unknown_wait && self.is_any_unknown();
         Names {
             are_counted: !self.records.is_empty() && self.are_counted(),
             began_again: state.names.began_again,
             heads_work: maildrop.may_show_heads()
                 && unreliable
                     .is_none_or(|time| !time.is_within(limits::HEADS_UNRELIABLE_SECONDS, now)),
-            unknown_wait: state.names.are_unstable(now)
-                && self.visit.retention != crate::mail::Retention::Delete
-                && state.names.wait(now),
+            unknown_wait,
+            gone_through: goes_through
+                .then(|| state.names.changed_until(now))
+                .flatten(),
             deletes_ignored,
             one_delete: deletes_ignored && day_ago(state.deletes.lone),
             sizes_left_out: maildrop.left_out.list,
         }
+    }
+
+    /// Whether a unique-id is listed that has no record.
+    fn is_any_unknown(&self) -> bool {
+        let mut next = 0;
+        self.listing.groups().any(|group| {
+            let entry = group.first().and_then(|at| self.listing.get(*at as usize));
+            let range = entry.map(|entry| self.records.range_from(next, entry.unique_id));
+            next = range.as_ref().map_or(next, |range| range.end);
+            range.is_some_and(|range| range.is_empty())
+        })
     }
 
     fn are_counted(&self) -> bool {

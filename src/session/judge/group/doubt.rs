@@ -13,7 +13,8 @@ impl Group<'_> {
     pub(super) fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let deletes = self.circumstances.retention.deletes();
-        let are_counted = self.circumstances.names.are_counted;
+        let names = &self.circumstances.names;
+        let are_counted = names.are_counted;
         let known = KnownOctets::of(self.settled());
         let sized_alike = |entry: &Entry<'_>| match entry.octets {
             // Nothing shows that this is the delivered one; a confirmation is enough.
@@ -21,7 +22,6 @@ impl Group<'_> {
             Some(_) => known.has(entry.octets) || known.is_any_without,
             // Its size was listed before, and now it is not. That is a doubt only if LIST was sent.
             None => {
-                let names = &self.circumstances.names;
                 let is_enough = names.sizes_left_out || (!deletes && !names.are_counted);
                 known.is_any_without || (is_enough && known.is_any_with())
             }
@@ -33,7 +33,8 @@ impl Group<'_> {
                 known.record.notes.asked.is_some()
                     || known.record.notes.out_of_step
                     || (are_counted && known.record.notes.returned)
-                    || is_before(&known.record, self.circumstances.names.began_again)
+                    || is_before(&known.record, names.began_again)
+                    || is_before(&known.record, names.gone_through)
             })
             || (self.circumstances.retention.deletes()
                 && self
