@@ -2,6 +2,7 @@
 //! by their digest.
 
 use mailferry::mail::Retention;
+use mailferry::sink::Fault;
 
 use crate::support::model::{Habits, Mail};
 use crate::support::world::{World, mail};
@@ -121,5 +122,58 @@ async fn two_equal_messages_that_are_listed_together_both_come_in_an_unstable_ma
         world.server.replace(listed);
         polls(&world, 30).await;
         assert_eq!(world.sink.count(), 3, "{has_top}");
+    }
+}
+
+#[tokio::test]
+async fn mail_comes_once_from_a_server_that_gives_new_names_in_every_session() {
+    for (retention, refuses, most) in [
+        (Retention::Keep, false, None),
+        (Retention::Keep, true, None),
+        (Retention::Keep, false, Some(8)),
+        (Retention::DeleteAfter { seconds: 20 * HOUR }, false, None),
+        (Retention::DeleteAfter { seconds: 20 * HOUR }, true, None),
+    ] {
+        let mut world = World::new(Vec::new(), retention);
+        world.visit.limits.messages_max = most;
+        let mut numbers: Vec<usize> = (0..20).collect();
+        // Two equal messages.
+        numbers.push(3);
+        for round in 0..150 {
+            if round % 10 == 5 && round < 120 {
+                numbers.push(100 + round);
+            }
+            let name = |at: usize| format!("{round:08x}{at:04x}-0123456789abcdef-{round:08x}");
+            let listed = numbers.iter().enumerate();
+            let listed: Vec<Mail> = listed.map(|(at, one)| letter(&name(at), *one)).collect();
+            if refuses && round < 3 {
+                world
+                    .sink
+                    .refuse(&listed[2].octets, Fault::MessageTransient);
+            } else {
+                world.sink.accept_all();
+            }
+            world.server.replace(listed);
+            world.poll().await;
+            world.pass(HOUR);
+            let left = world.server.listed();
+            let number = |one: &Mail| {
+                let is_it = |number: &usize| letter("", *number).octets == one.octets;
+                numbers.iter().copied().find(is_it).unwrap()
+            };
+            numbers = left.iter().map(number).collect();
+        }
+        let taken = world.sink.taken();
+        let case = format!("{retention:?} {refuses} {most:?}");
+        for (octets, times) in &taken {
+            let copies = 1 + usize::from(*octets == letter("", 3).octets);
+            assert_eq!(
+                *times,
+                copies,
+                "{case}: {}",
+                String::from_utf8_lossy(octets)
+            );
+        }
+        assert_eq!(taken.len(), 32, "{case}");
     }
 }

@@ -121,6 +121,8 @@ pub struct Plan {
     pub retrievals: Vec<u32>,
     /// A proof for each entry to delete; its number is looked up when the DELE is sent.
     pub deletes: Vec<Recorded>,
+    /// How many messages are listed whose unique-ids are in no record.
+    pub unknown: usize,
     /// Unique-ids that the server lists more than once, with the count.
     pub repeated: HashMap<UniqueId, usize>,
     /// Positions of messages whose head is needed for the decision, and was not requested yet.

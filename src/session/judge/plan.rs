@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::mail::{Entry, Listing, PollLimits, Timestamp, limits};
+use crate::mail::{Entry, Listing, PollLimits, Timestamp, limits, stable_hash};
 use crate::seen::{Known, Records, State, StruckNumber};
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::group::Deciding;
@@ -56,6 +56,7 @@ pub(in crate::session) fn plan_with_heads(
         decided.clear();
         known.clear();
         known.extend(records.at(range));
+        plan.unknown += if known.is_empty() { group.len() } else { 0 };
         Deciding {
             positions: group,
             entries: &entries,
@@ -71,8 +72,7 @@ pub(in crate::session) fn plan_with_heads(
             }
         }
     }
-    let most = [circumstances.limits, circumstances.comparing];
-    order_and_limit(&mut plan, listing, records, most);
+    order_and_limit(&mut plan, listing, records, circumstances);
     plan
 }
 
@@ -152,7 +152,12 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
 }
 
 /// The positions of all retrievals in their order.
-fn in_order(plan: &Plan, listing: &Listing, records: &Records, most: PollLimits) -> Vec<u32> {
+fn in_order(
+    plan: &Plan,
+    listing: &Listing,
+    records: &Records,
+    circumstances: &Circumstances,
+) -> Vec<u32> {
     // The messages of the first turn are in order already; the few others are sorted.
     let (mut first, mut later) = (Vec::new(), Vec::new());
     // The records of a unique-id with many messages are read once.
@@ -181,11 +186,16 @@ fn in_order(plan: &Plan, listing: &Listing, records: &Records, most: PollLimits)
         }
     }
     later.sort_unstable();
+    let limits = circumstances.limits;
+    let is_limited = limits.messages_max.is_some() || limits.octets_max.is_some();
+    if is_limited && circumstances.names.gone_through.is_some() {
+        put_unknown_sizes_first(&mut first, listing, records, circumstances.now);
+    }
     let mut ordered = first;
     let new = ordered.len();
     let is_retry = later.first().is_some_and(|(order, ..)| *order == RETRY);
     ordered.extend(later.into_iter().map(|(_, _, _, at)| at));
-    if let Some(place) = place_of_retry(most).filter(|place| is_retry && *place < new)
+    if let Some(place) = place_of_retry(limits).filter(|place| is_retry && *place < new)
         && let Some(some) = ordered.get_mut(place..=new)
     {
         some.rotate_right(1);
@@ -193,10 +203,38 @@ fn in_order(plan: &Plan, listing: &Listing, records: &Records, most: PollLimits)
     ordered
 }
 
+/// Puts messages first that are new for sure, because no known one has their size, where all
+/// unique-ids change all the time. The others, most of which are known, begin with another one each
+/// time: if a poll is limited, a new one among them must not wait for ever.
+fn put_unknown_sizes_first(
+    retrievals: &mut [u32],
+    listing: &Listing,
+    records: &Records,
+    now: Timestamp,
+) {
+    let known: HashSet<u64> = records.iter().filter_map(|one| one.record.octets).collect();
+    let has_known_size = |at: &u32| {
+        let octets = listing.get(*at as usize).and_then(|entry| entry.octets);
+        octets.is_none_or(|octets| known.contains(&octets))
+    };
+    retrievals.sort_by_key(has_known_size);
+    let new = retrievals.partition_point(|at| !has_known_size(at));
+    if let Some(rest) = retrievals.get_mut(new..).filter(|rest| !rest.is_empty()) {
+        let turn = stable_hash(&now.0.to_be_bytes()) % rest.len() as u64;
+        rest.rotate_left(usize::try_from(turn).unwrap_or(0));
+    }
+}
+
 /// Puts the retrievals in order, and skips those beyond the limits of one poll: first the limits
 /// for all, then those for comparisons.
-fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: [PollLimits; 2]) {
-    let ordered = in_order(plan, listing, records, most[0]);
+fn order_and_limit(
+    plan: &mut Plan,
+    listing: &Listing,
+    records: &Records,
+    circumstances: &Circumstances,
+) {
+    let ordered = in_order(plan, listing, records, circumstances);
+    let most = [circumstances.limits, circumstances.comparing];
     let mut wanted = Vec::new();
     // Messages to compare count too, come later, and take half of the limits at most.
     let [mut all, mut doubts] = most.map(Turnstile::new);

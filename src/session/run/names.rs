@@ -158,9 +158,14 @@ impl Session<'_> {
         let names = &mut state.names;
         let was_unstable = names.are_unstable(now);
         // One message that comes back does not mean that unique-ids change, nor does the rest of an
-        // earlier change.
-        let listed = plan.dispositions.len() as u64;
-        if found.renamed > 0 && found.renamed * 2 >= listed {
+        // earlier change: some of its messages have known ones. A limited poll retrieves only some.
+        let listed = plan.dispositions.len();
+        let is_new = |one: &&Disposition| **one == Disposition::Retrieve(Why::New);
+        let some = match plan.unknown == listed {
+            true => plan.dispositions.iter().filter(is_new).count(),
+            false => listed,
+        };
+        if found.renamed > 0 && found.renamed * 2 >= some as u64 {
             names.note_renamed(now);
         }
         if names.are_unstable(now) {
