@@ -64,10 +64,49 @@ fn parted(message: &[u8]) -> HeadDigest {
     }
 }
 
-/// Whether a header has one of the fields that servers add or change.
-pub fn has_changed_field(message: &[u8]) -> bool {
-    let of = |line| Field::of(line, &[None, None, None]);
-    header_lines(message).any(|line| !is_folded(line) && matches!(of(line), Field::Changed))
+/// Whether a server may have made other octets of a message with this header, of which the same
+/// lasts: it has a boundary, or a field that servers add or change, and each of those has a value
+/// that servers write. A device may report another state in such a field.
+pub fn may_be_changed(message: &[u8]) -> bool {
+    let (mut is_changed, mut last) = (boundary(message).is_some(), Field::Other);
+    for line in header_lines(message) {
+        let folded = is_folded(line);
+        if !folded {
+            last = Field::of(line, &[None, None, None]);
+        }
+        if !matches!(last, Field::Changed) {
+            continue;
+        }
+        is_changed = true;
+        let is_written = if folded {
+            line.trim_ascii().is_empty()
+        } else {
+            is_written_by_servers(line)
+        };
+        if !is_written {
+            return false;
+        }
+    }
+    is_changed
+}
+
+/// Whether servers write such a value into a field that they add or change: letters for flags,
+/// numbers, or a name. Keywords are the user's.
+fn is_written_by_servers(line: &[u8]) -> bool {
+    let (name, value) = (name(line), value(line).trim_ascii());
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    let are = |letters: &[u8]| value.iter().all(|octet| letters.contains(octet));
+    if is("Status") {
+        are(b"RONUD")
+    } else if is("X-Status") {
+        are(b"ADFTR")
+    } else if is("X-UID") || is("Content-Length") {
+        are(b"0123456789")
+    } else if is("X-Keywords") {
+        value.is_empty()
+    } else {
+        true
+    }
 }
 
 /// Calls `take` with each line of the header without what servers add or change. Returns the octets

@@ -62,7 +62,7 @@ async fn an_equal_header_that_names_no_message_allows_no_delete() {
 }
 
 /// Courier wraps mail with 8-bit octets in its header into a notice without Message-ID and Date,
-/// and with another boundary at each RETR.
+/// and with another boundary at each RETR. Its unique-ids are no counters.
 #[tokio::test(start_paused = true)]
 async fn a_notice_with_another_boundary_at_each_retr_is_delivered_once_and_deleted() {
     let of = |boundary: &str, text: &str| {
@@ -71,18 +71,17 @@ async fn a_notice_with_another_boundary_at_each_retr_is_delivered_once_and_delet
              --{boundary}\r\n\r\n{text}\r\n--{boundary}--\r\n"
         )
     };
+    let name = "1796070129.M1P1.mail.example.org";
     for (size, text, delivered) in [(1, "one", 1), (1, "two", 2), (20_000, "one", 1)] {
         let fill = "filled up\r\n".repeat(size);
         let first = of("=_1-1796070129", &format!("{fill}one"));
         let again = of("=_2-1796070163", &format!("{fill}{text}"));
-        let mut world = World::new(vec![mail("uid-1-99", first.as_bytes())], Retention::Keep);
+        let mut world = World::new(vec![mail(name, first.as_bytes())], Retention::Keep);
         world
             .server
             .with(|habits| habits.capabilities = vec!["TOP".into()]);
         world.poll().await;
-        world
-            .server
-            .replace(vec![mail("uid-1-99", again.as_bytes())]);
+        world.server.replace(vec![mail(name, again.as_bytes())]);
         world.visit.retention = Retention::Delete;
         world.pass(3600);
         let summary = world.poll().await;

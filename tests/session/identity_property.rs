@@ -26,6 +26,19 @@ enum Scheme {
     Letters,
 }
 
+/// What distinguishes the messages of a history. All have the same size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Letters with Message-ID and Date.
+    Letters,
+    /// Reports of a device, without both, that differ by a digit of their text.
+    Texts,
+    /// Reports that differ by a field which servers write, too.
+    States,
+    /// Reports that differ by their boundary.
+    Boundaries,
+}
+
 /// An event in a maildrop between two polls.
 #[derive(Clone, Debug)]
 enum Step {
@@ -38,6 +51,8 @@ enum Step {
     Delete(usize),
     /// The maildrop is emptied, and the server counts from the beginning.
     BeginAgain,
+    /// The maildrop is emptied and gets this many new messages, and no listing between shows it.
+    Refill(usize),
     /// Every message gets the unique-id of its place.
     Renumber,
     /// Every message gets a new unique-id.
@@ -78,12 +93,28 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Also those of a maildrop that is emptied and filled between two polls.
+fn any_step_of_reports() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => any_step(),
+        1 => (1..4_usize).prop_map(Step::Refill),
+    ]
+}
+
 fn any_scheme() -> impl Strategy<Value = Scheme> {
     prop_oneof![
         Just(Scheme::Counter),
         Just(Scheme::Padded),
         Just(Scheme::Validity),
         Just(Scheme::Letters),
+    ]
+}
+
+fn any_report() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        Just(Kind::Texts),
+        Just(Kind::States),
+        Just(Kind::Boundaries)
     ]
 }
 
@@ -116,6 +147,7 @@ type Seen = (String, String, Mail);
 struct History {
     world: World,
     scheme: Scheme,
+    kind: Kind,
     has_top: bool,
     here: Maildrop,
     elsewhere: Maildrop,
@@ -144,6 +176,7 @@ impl History {
         Self {
             world,
             scheme,
+            kind: Kind::Letters,
             has_top,
             here: Maildrop::default(),
             elsewhere: Maildrop {
@@ -174,35 +207,38 @@ impl History {
     fn write(&mut self) -> Vec<u8> {
         self.written += 1;
         let number = self.written;
-        format!(
-            "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\
-             From: cron@example.org\r\nSubject: {number:04}\r\n\r\nbody {number:04}\r\n"
-        )
-        .into_bytes()
+        let from = "From: cron@example.org\r\n";
+        let text = match self.kind {
+            Kind::Letters => format!(
+                "Message-ID: <{number:04}@example.org>\r\n\
+                 Date: Sun, 29 Nov 2026 12:00:00 +0000\r\n\
+                 {from}Subject: {number:04}\r\n\r\nbody {number:04}\r\n"
+            ),
+            Kind::Texts => format!("{from}Subject: ups\r\n\r\nbody {number:04}\r\n"),
+            Kind::States => format!("{from}Status: no {number:04}\r\n\r\nbody\r\n"),
+            Kind::Boundaries => format!(
+                "{from}Content-Type: multipart/mixed; boundary=b{number:04}\r\n\r\n\
+                 --b{number:04}\r\n\r\nbody\r\n--b{number:04}--\r\n"
+            ),
+        };
+        text.into_bytes()
     }
 
     fn step(&mut self, step: &Step) {
         // Messages that mailferry deleted are gone.
         self.here.mails = self.world.server.listed();
         match step {
-            Step::Arrive(count) => {
-                for _ in 0..*count {
-                    self.here.count += 1;
-                    let unique_id = self.name(self.here.count);
-                    let octets = self.write();
-                    self.here.mails.push(Mail { unique_id, octets });
-                }
-            }
+            Step::Arrive(count) => self.arrive(*count),
             Step::Reuse(before) => self.reuse(*before),
             Step::Delete(at) => {
                 if *at < self.here.mails.len() {
                     self.here.mails.remove(*at);
                 }
             }
-            Step::BeginAgain => {
-                self.here.mails.clear();
-                self.here.count = 0;
-                self.here.validity += 1;
+            Step::BeginAgain => self.begin_again(),
+            Step::Refill(count) => {
+                self.begin_again();
+                self.arrive(*count);
             }
             Step::Renumber => self.rename_from(0),
             Step::Rename => self.rename_from(self.here.count),
@@ -237,6 +273,21 @@ impl History {
         self.world.server.replace(self.here.mails.clone());
     }
 
+    fn arrive(&mut self, count: usize) {
+        for _ in 0..count {
+            self.here.count += 1;
+            let unique_id = self.name(self.here.count);
+            let octets = self.write();
+            self.here.mails.push(Mail { unique_id, octets });
+        }
+    }
+
+    fn begin_again(&mut self) {
+        self.here.mails.clear();
+        self.here.count = 0;
+        self.here.validity += 1;
+    }
+
     fn rename_from(&mut self, from: usize) {
         self.here.validity += 1;
         for at in 0..self.here.mails.len() {
@@ -268,8 +319,9 @@ impl History {
         let summary = self.world.poll().await;
         let taken = self.world.sink.taken();
         for mail in self.world.server.deleted() {
+            let is_report = self.kind != Kind::Letters;
             prop_assert!(
-                taken.contains_key(&mail.octets),
+                taken.contains_key(&mail.octets) || (is_report && was_taken(&taken, &mail.octets)),
                 "deleted and never delivered: {} {}",
                 mail.unique_id,
                 String::from_utf8_lossy(&mail.octets)
@@ -349,12 +401,18 @@ impl History {
     }
 
     /// Whether nothing that rule 3 checks distinguishes a message from a delivered one. Without TOP
-    /// that is so for each message whose unique-id another one had.
+    /// that is so for each message whose unique-id another one had, and for each report.
     fn may_be_silent(&self, mail: &Mail) -> bool {
         let seen = self.seen(mail.clone());
         let had_another = || self.shown.iter().any(|shown| has_other(shown, &seen));
         let mut alike = self.alike.iter();
-        alike.any(|alike| mail.octets.ends_with(alike)) || !self.has_top && had_another()
+        let is_report = self.kind != Kind::Letters;
+        // A maildrop that moves keeps its records.
+        let is_other =
+            |(.., known): &Seen| known.unique_id == mail.unique_id && known.octets != mail.octets;
+        alike.any(|alike| mail.octets.ends_with(alike))
+            || (!self.has_top && had_another())
+            || (is_report && self.shown.iter().any(is_other))
     }
 
     /// After a month without events, everything that is listed was delivered, and with TOP nothing
@@ -380,7 +438,7 @@ impl History {
             .map(|(octets, _)| String::from_utf8_lossy(octets))
             .collect();
         prop_assert!(
-            doubled.is_empty() || !self.has_top,
+            doubled.is_empty() || !self.has_top || self.kind != Kind::Letters,
             "delivered twice: {doubled:?}"
         );
         Ok(())
@@ -467,5 +525,20 @@ proptest! {
         steps in proptest::collection::vec(any_step(), 1..20),
     ) {
         block_on(holds(History::new(scheme, retention, false, pipelining), &steps))?;
+    }
+
+    /// The property for mail of devices, which no head identifies.
+    #[test]
+    fn no_undelivered_report_without_message_id_and_date_is_deleted(
+        scheme in any_scheme(),
+        kind in any_report(),
+        retention in any_retention(),
+        has_top in any::<bool>(),
+        pipelining in any::<bool>(),
+        steps in proptest::collection::vec(any_step_of_reports(), 1..20),
+    ) {
+        let mut history = History::new(scheme, retention, has_top, pipelining);
+        history.kind = kind;
+        block_on(holds(history, &steps))?;
     }
 }

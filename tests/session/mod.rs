@@ -31,6 +31,7 @@ mod new_names;
 mod poll;
 mod repeated_unique_ids;
 mod repointed;
+mod reports;
 mod retries;
 mod reused;
 mod rewritten;

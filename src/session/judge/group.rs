@@ -254,7 +254,8 @@ impl Group<'_> {
     }
 
     /// Deletes messages that an earlier session retrieved, if their heads are alike. Without heads
-    /// octets decide, but not on a server that counts its unique-ids.
+    /// octets decide, but not on a server that counts its unique-ids, and not about mail of a
+    /// device, which may have the same octets each time.
     fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
         let by_head = self
             .settled()
@@ -277,6 +278,7 @@ impl Group<'_> {
             }
             // If the operator marked it as delivered, there is nothing to compare.
             _ if self.are_confirmations() => true,
+            _ if self.is_any_head_without_origin() => false,
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
         if may_delete {
@@ -298,6 +300,12 @@ impl Group<'_> {
                 !head.is_some_and(HeadDigest::has_origin)
                     && compared.is_none_or(|compared| compared.is_due(now))
             })
+    }
+
+    /// Whether one of them is known to have no Message-ID and Date.
+    fn is_any_head_without_origin(&self) -> bool {
+        let mut heads = self.settled().filter_map(|known| known.record.head);
+        heads.any(|head| matches!(head, HeadDigest::Parted { .. }) && !head.has_origin())
     }
 
     /// Whether only the operator's confirmation says that they were delivered.

@@ -65,7 +65,7 @@ impl Inspection<'_> {
         }
         plan.heads_left = heads_left;
         self.say_displaced(&plan);
-        self.long(|| self.sample_by_digest(state, &circumstances, &mut plan));
+        self.long(|| self.sample_by_digest(state, &circumstances, &heads, &mut plan));
         self.make_durable(&plan, &mut noted, &circumstances).await?;
         Ok(plan)
     }
@@ -247,7 +247,7 @@ impl Inspection<'_> {
     }
 
     /// The oldest and the newest listed message whose head is known, by position.
-    fn samples(&self) -> Vec<(u32, Known<'_>)> {
+    pub(in crate::session) fn samples(&self) -> Vec<(u32, Known<'_>)> {
         let [oldest, newest] = self.ends(|_, known| {
             known.record.head.is_some()
                 && !known.record.notes.displaced

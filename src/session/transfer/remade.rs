@@ -10,7 +10,7 @@ use crate::session::judge::octets::Weighed;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
 use crate::spool::Message;
-use crate::spool::head_digest::has_changed_field;
+use crate::spool::head_digest::may_be_changed;
 use crate::spool::lasting::lasting_digest;
 
 /// Whether other octets under a unique-id, of which the same lasts, may be the recorded message.
@@ -77,15 +77,18 @@ impl Transfer<'_> {
     }
 
     /// Whether other octets of a message are not deleted, although the same lasts of them: they
-    /// have no Message-ID and Date, the server counts its unique-ids, and a device may have
-    /// reported something in a field that servers change. A boundary reports nothing.
+    /// have no Message-ID and Date, and the server counts its unique-ids, so that it may have given
+    /// this one to another message.
     pub(in crate::session) fn is_remade_without_proof(&self, parcel: &Parcel) -> bool {
         let has_origin = parcel.head.is_some_and(HeadDigest::has_origin);
-        if has_origin || !self.orders.names_are_counted {
-            return false;
-        }
-        let head = parcel.message.head(limits::HEADER_OCTETS_MAX);
-        head.map_or(true, |head| has_changed_field(&head))
+        !has_origin && self.orders.names_are_counted
+    }
+
+    /// Whether a server may have changed or made again this message; one that cannot be read is
+    /// delivered.
+    fn may_be_changed(message: &Message) -> bool {
+        let head = message.head(limits::HEADER_OCTETS_MAX);
+        head.is_ok_and(|head| may_be_changed(&head))
     }
 
     async fn lasting(
@@ -96,7 +99,8 @@ impl Transfer<'_> {
         weighed: Weighed,
     ) -> (Option<u64>, Option<RecordKey>) {
         let unique_id = key.unique_id.as_bytes();
-        let is_needed = !head.is_some_and(HeadDigest::has_origin)
+        let has_origin = head.is_some_and(HeadDigest::has_origin);
+        let is_needed = !has_origin
             || weighed.is_shorter()
             || self.look_at_twin(unique_id, |twin| twin.knows_lasting());
         if !is_needed {
@@ -110,6 +114,7 @@ impl Transfer<'_> {
             return (Some(lasting), None);
         }
         let remade = self.look_at_twin(unique_id, |twin| twin.with_lasting(lasting));
+        let remade = remade.filter(|_| has_origin || Self::may_be_changed(message));
         (Some(lasting), remade)
     }
 }

@@ -14,7 +14,6 @@ impl Group<'_> {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let deletes = self.circumstances.retention.deletes();
         let names = &self.circumstances.names;
-        let are_counted = names.are_counted;
         let known = KnownOctets::of(self.settled());
         let sized_alike = |entry: &Entry<'_>| match entry.octets {
             // Nothing shows that this is the delivered one; a confirmation is enough.
@@ -32,7 +31,7 @@ impl Group<'_> {
             || self.settled().any(|known| {
                 known.record.notes.asked.is_some()
                     || known.record.notes.out_of_step
-                    || (are_counted && known.record.notes.returned)
+                    || known.record.notes.returned
                     || is_before(&known.record, names.began_again)
                     || is_before(&known.record, names.gone_through)
             })
