@@ -245,3 +245,24 @@ async fn an_equal_message_that_comes_later_under_the_same_unique_id_is_delivered
         assert_eq!(world.server.listed().is_empty(), retention.deletes());
     }
 }
+
+#[tokio::test]
+async fn equal_mail_of_a_device_comes_again_after_the_first_one_was_gone_for_a_day() {
+    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: 9 * DAY }] {
+        for (pause, delivered) in [(0, 1), (HOUR, 1), (DAY, 2)] {
+            let world = World::new(vec![beat(&named(1)), beat(&named(2))], retention);
+            world.poll().await;
+            // Another program deletes one.
+            world.server.replace(vec![beat(&named(2))]);
+            if pause > 0 {
+                world.pass(HOUR);
+                world.poll().await;
+                world.pass(pause);
+            }
+            world.server.put(beat(&named(3)));
+            world.poll().await;
+            let case = format!("{retention:?} {pause}");
+            assert_eq!(world.sink.count(), 1 + delivered, "{case}");
+        }
+    }
+}

@@ -58,7 +58,8 @@ impl<'a> Absent<'a> {
     /// there, and must not be delivered twice if the server gives it another unique-id. If it is
     /// gone after all, its record waits for bytes that never come, and is forgotten like any other.
     /// Without Message-ID and Date, a device may send the same bytes again, and to deliver those
-    /// twice is a lesser harm than to delete them undelivered.
+    /// twice is a lesser harm than to delete them undelivered: such a message that was gone for
+    /// most of a day did not change its unique-id, unless all do all the time.
     /// Each record explains one message, so the second copy of a message that was really sent twice
     /// is delivered.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
@@ -110,7 +111,8 @@ impl<'a> Absent<'a> {
                 }
                 let is_there = is_there && name.is_none();
                 let was_hidden = source == 0 && is_hidden(&known.record, orders);
-                if is_there || may_be_there || was_deleted || was_hidden {
+                let is_gone = source == 0 && !has_origin && is_long_gone(&known.record, orders);
+                if is_gone || is_there || may_be_there || was_deleted || was_hidden {
                     continue;
                 }
                 by_digest.entry(digest).or_default().push(Candidate {
@@ -199,6 +201,17 @@ fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
             ))
         )
     })
+}
+
+/// Whether a delivered message was not listed for most of a day, on a server that keeps unique-ids:
+/// if it had got another one, that would have been listed at once.
+fn is_long_gone(record: &Record, orders: &Orders<'_>) -> bool {
+    let now = orders.with.clock.now();
+    let is_delivered = matches!(record.state, State::Delivered { .. });
+    let is_gone = |since: Timestamp| now.since(since) >= limits::EQUAL_AGAIN_SECONDS;
+    is_delivered
+        && record.absent_since.is_some_and(is_gone)
+        && !orders.state.names.are_unstable(now)
 }
 
 /// Whether a confirmed QUIT made the server hide the message of a settled record.
