@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mailferry::seen::SeenStore;
+use mailferry::sink::Fault;
 use tokio::time::Instant;
 
 use super::Simulation;
@@ -17,6 +18,8 @@ pub struct Watch {
     /// Before this moment it is not checked again: a breaker that was opened for good reasons stays
     /// open for some time.
     fair_from: Instant,
+    /// Before this moment the breaker may be open because of refused senders of other accounts.
+    probes_until: Instant,
 }
 
 impl Default for Watch {
@@ -24,6 +27,7 @@ impl Default for Watch {
         Self {
             waiting: BTreeMap::new(),
             fair_from: Instant::now(),
+            probes_until: Instant::now(),
         }
     }
 }
@@ -55,6 +59,13 @@ impl Watch {
 /// The time until the effects of a failed destination or disk are over.
 const RECOVERY: Duration = Duration::from_secs(1800);
 
+/// The next poll, or the one after, at five minutes each, and some time.
+const POLLS_SECONDS: u64 = 1200;
+
+/// The longest wait of a breaker. Probes go round: the message of another account may come first,
+/// and be refused for its sender.
+const BREAKER_SECONDS: u64 = 750;
+
 impl Simulation {
     /// Honest mail that is affected only by other accounts, refused senders and slow servers
     /// arrives with the next poll, or the one after.
@@ -63,7 +74,15 @@ impl Simulation {
         self.watch
             .waiting
             .retain(|octets, _| !taken.contains_key(octets));
-        let seconds = if storm { 1200 } else { 2 * super::HOUR };
+        let spam = self.boxes[Character::HONEST].mood.lock().unwrap().spam;
+        if spam == Some(Fault::DestinationOrMessage) {
+            self.watch.probes_until = Instant::now() + RECOVERY;
+        }
+        let seconds = match storm {
+            true if Instant::now() < self.watch.probes_until => POLLS_SECONDS + BREAKER_SECONDS,
+            true => POLLS_SECONDS,
+            false => 2 * super::HOUR,
+        };
         for (octets, since) in &self.watch.waiting {
             assert!(
                 since.elapsed() <= Duration::from_secs(seconds),
