@@ -10,6 +10,7 @@ use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use mailferry::session::judge::plan::plan;
 
+use crate::support::model::Mail;
 use crate::support::world::{World, mail};
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
@@ -140,4 +141,133 @@ async fn after_a_new_count_an_equal_head_without_message_id_and_date_leaves_no_m
         let delivered = if dated { 2 } else { 3 };
         assert_eq!(world.sink.taken().len(), delivered, "dated {dated}");
     }
+}
+
+/// Marked messages of different sizes with these unique-ids; LIST reports so many hundredths of
+/// their octets.
+async fn marked(
+    names: impl IntoIterator<Item = usize>,
+    shows_heads: bool,
+    lists_hundredths: u64,
+) -> World {
+    let mut world = World::new(names.into_iter().map(letter).collect(), Retention::Keep);
+    world.visit.first_run = FirstRun::Skip;
+    world
+        .server
+        .with(|habits| habits.lists_hundredths = lists_hundredths);
+    if shows_heads {
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["TOP".into()]);
+    }
+    for _ in 0..2 {
+        world.poll().await;
+        world.pass(3600);
+    }
+    assert_eq!(world.sink.count(), 0);
+    world
+}
+
+fn letter(number: usize) -> Mail {
+    let text = format!(
+        "Message-ID: <{number}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         \r\n{}",
+        "a line of some length\r\n".repeat(number)
+    );
+    mail(&number.to_string(), text.as_bytes())
+}
+
+#[tokio::test]
+async fn a_message_that_becomes_visible_late_voids_no_marks_of_a_server_that_counts() {
+    for shows_heads in [true, false] {
+        let world = marked((1..40).filter(|number| *number != 20), shows_heads, 100).await;
+        world.server.replace((1..40).map(letter).collect());
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(90_000);
+        }
+        let taken = world.sink.taken();
+        let taken: Vec<_> = taken.keys().collect();
+        assert_eq!(taken, [&letter(20).octets], "TOP {shows_heads}");
+    }
+}
+
+#[tokio::test]
+async fn marks_are_void_after_a_new_count_whatever_their_octets() {
+    for shows_heads in [true, false] {
+        let world = marked(5..40, shows_heads, 100).await;
+        // The same sizes in another order, and one smaller unique-id.
+        let one = |number: usize| Mail {
+            unique_id: number.to_string(),
+            ..letter(44 - number)
+        };
+        let listed: Vec<Mail> = (4..30).map(one).collect();
+        world.server.replace(listed.clone());
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(90_000);
+        }
+        assert_eq!(world.sink.taken().len(), listed.len(), "TOP {shows_heads}");
+    }
+}
+
+#[tokio::test]
+async fn marks_stay_when_list_counts_the_ends_of_lines_otherwise() {
+    for shows_heads in [true, false] {
+        for (before, after) in [(100, 105), (105, 100)] {
+            let world = marked(1..30, shows_heads, before).await;
+            world.server.with(|habits| habits.lists_hundredths = after);
+            world.server.put(letter(30));
+            for _ in 0..3 {
+                world.pass(3600);
+                world.poll().await;
+            }
+            let taken = world.sink.taken();
+            let taken: Vec<_> = taken.keys().collect();
+            assert_eq!(
+                taken,
+                [&letter(30).octets],
+                "{shows_heads} {before} {after}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn marks_are_void_when_longer_and_shorter_messages_are_listed_under_their_names() {
+    let world = marked((10..40).step_by(2), false, 100).await;
+    let one = |number: usize| {
+        let other = if number.is_multiple_of(4) {
+            number + 1
+        } else {
+            number - 1
+        };
+        Mail {
+            unique_id: number.to_string(),
+            ..letter(other)
+        }
+    };
+    world.server.replace((10..40).step_by(2).map(one).collect());
+    world.poll().await;
+    assert_eq!(world.sink.count(), 15);
+}
+
+#[tokio::test]
+async fn a_mark_from_before_a_new_count_does_not_get_the_head_of_a_new_message() {
+    let mut world = marked(2..9, true, 100).await;
+    // Other messages of the same sizes; the first and the last marked one are gone.
+    let other = |number: usize| {
+        let text = String::from_utf8(letter(number).octets).unwrap();
+        mail(
+            &number.to_string(),
+            text.replace("@example", "@another").as_bytes(),
+        )
+    };
+    world.server.replace([1, 3, 4].map(other).to_vec());
+    world.visit.limits.messages_max = Some(1);
+    for _ in 0..4 {
+        world.poll().await;
+        world.pass(3600);
+    }
+    assert_eq!(world.sink.taken().len(), 3);
 }

@@ -27,6 +27,14 @@ pub const RECIPIENT_IN_DOUBT_MESSAGES_MAX: usize = 3;
 /// Accounts whose recipients are refused in a row, from which no recipient counts as missing.
 pub const REFUSED_RECIPIENTS_MIN: usize = 3;
 
+/// Different sizes of marked messages that show, if all have their octets, that the server did not
+/// begin to count again.
+pub const MARKS_SIZES_MIN: usize = 3;
+
+/// Marked messages with more octets, or with fewer, that show that LIST counts otherwise: so many
+/// other messages would be partly longer and partly shorter.
+pub const MARKS_OF_OTHER_OCTETS_MIN: usize = 10;
+
 /// The last offers to a destination that are examined for suspicion.
 pub const SUSPECT_OFFERS: usize = 20;
 

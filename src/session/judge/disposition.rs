@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::mail::{PollLimits, Retention, Timestamp, UniqueId};
 use crate::seen::{RecordKey, Recorded};
+use crate::session::judge::marks_together::MarksTogether;
 
 /// The decision about one listed message in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub struct Names {
     pub one_delete: bool,
     /// Whether LIST was left out: then missing sizes say nothing about the messages.
     pub sizes_left_out: bool,
+    /// What the marks of this maildrop show together, if one of them is in doubt.
+    pub marks: MarksTogether,
 }
 
 /// One disposition per entry of the listing, and the order of retrievals.

@@ -18,6 +18,7 @@ pub(in crate::session) mod guard;
 pub(in crate::session) mod heads_said;
 pub(in crate::session) mod made_names;
 pub(in crate::session) mod marks;
+pub(in crate::session) mod marks_together;
 pub(in crate::session) mod new_count;
 pub(in crate::session) mod octets;
 pub mod plan;

@@ -12,6 +12,7 @@ use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
 use crate::session::Counts;
 use crate::session::judge::disposition::Names;
+use crate::session::judge::marks_together::MarksTogether;
 use crate::session::judge::quota::comparing;
 use crate::sink::Targets;
 
@@ -157,6 +158,10 @@ pub(super) const USUAL: Circumstances = Circumstances {
         one_delete: false,
         sizes_left_out: false,
         gone_through: None,
+        marks: MarksTogether {
+            are_still_there: false,
+            counts: None,
+        },
     },
     leaves_out_struck: false,
 };

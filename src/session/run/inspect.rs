@@ -9,6 +9,7 @@ use crate::seen::{AccountState, Change, Known, Record, RecordKey, Records, State
 use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::disposition::{Circumstances, Names, Plan};
 use crate::session::judge::heads_said::{Head, Heads};
+use crate::session::judge::marks_together::{MarksTogether, is_head_of, is_mark};
 use crate::session::judge::plan::plan_with_heads;
 use crate::session::judge::{counters, made_names, new_count, session_limit};
 use crate::session::long::long;
@@ -46,6 +47,10 @@ impl Inspection<'_> {
                 .await?;
         }
         let mut plan = self.sketch(&circumstances, &heads);
+        if !plan.void_marks.is_empty() {
+            circumstances.names.marks = self.marks_together(asking, state, &mut heads).await;
+            plan = self.sketch(&circumstances, &heads);
+        }
         let mut heads_left = false;
         // A head that was requested is not requested again, so this ends.
         while !plan.wants_heads.is_empty() {
@@ -117,6 +122,7 @@ impl Inspection<'_> {
             deletes_ignored,
             one_delete: deletes_ignored && day_ago(state.deletes.lone),
             sizes_left_out: maildrop.left_out.list,
+            marks: MarksTogether::default(),
         }
     }
 
@@ -167,7 +173,7 @@ impl Inspection<'_> {
                 !known.any(is_same)
             });
         }
-        if circumstances.names.heads_work {
+        if circumstances.names.heads_work && !began_again {
             self.note_heads_of_marks(asking, state).await?;
         }
         if began_again {
@@ -180,21 +186,21 @@ impl Inspection<'_> {
     }
 
     /// Marks and confirmations of the operator have no head. The oldest and the newest get the one
-    /// that is listed now, so that a new count is noticed later.
+    /// that is listed now, so that a new count is noticed later; but not one from before a new
+    /// count, because that may be the head of another message.
     async fn note_heads_of_marks(
         &self,
         asking: &mut Asking<'_>,
         state: &mut AccountState,
     ) -> Result<(), SessionError> {
-        let is_mark = |entry: &Entry<'_>, known: &Known<'_>| {
-            let is_one = match known.record.state {
-                State::Marked { .. } => true,
-                State::Delivered { .. } => known.digest.is_none(),
-                _ => false,
-            };
-            is_one && !known.record.notes.displaced && known.record.octets == entry.octets
+        let is_listed_mark = |entry: &Entry<'_>, known: &Known<'_>| {
+            let is_sure = !new_count::is_before(&known.record, state.names.began_again);
+            is_mark(known) && is_sure && known.record.octets == entry.octets
         };
-        let headless = self.long(|| self.ends(is_mark)).into_iter().flatten();
+        let headless = self
+            .long(|| self.ends(is_listed_mark))
+            .into_iter()
+            .flatten();
         let headless: Vec<_> = headless
             .filter(|(_, known)| known.record.head.is_none())
             .collect();
@@ -212,6 +218,26 @@ impl Inspection<'_> {
             batch.changes.extend(head.is_some().then_some(put));
         }
         Ok(self.with.seen.commit(batch, self.records).await?)
+    }
+
+    /// What all marks show together. The heads of the oldest and the newest are recorded.
+    async fn marks_together(
+        &self,
+        asking: &mut Asking<'_>,
+        state: &mut AccountState,
+        heads: &mut Heads,
+    ) -> MarksTogether {
+        let has_head = |known: &Known<'_>| is_mark(known) && known.record.head.is_some();
+        let ends = self.long(|| self.ends(|_, known| has_head(known)));
+        let ends: Vec<_> = ends.into_iter().flatten().collect();
+        let positions: Vec<u32> = ends.iter().map(|(at, _)| *at).collect();
+        self.ask(asking, state, &positions, heads, false).await;
+        let said = ends.iter().map(|(at, mark)| match heads.get(*at) {
+            Head::Shown(digests) => is_head_of(&digests, &mark.record),
+            Head::NotAsked | Head::Later | Head::Refused => None,
+        });
+        let said: Vec<Option<bool>> = said.collect();
+        self.long(|| MarksTogether::of(self.listing, self.records, &said))
     }
 
     /// Notes that the count began again. The doubt must outlive this session: it is settled message

@@ -1,36 +1,12 @@
 //! Whether a mark or a confirmation of the operator proves nothing any more.
 
-use crate::mail::{Entry, HeadDigest, HeadDigests};
+use crate::mail::Entry;
 use crate::seen::{Known, State};
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::group::Deciding;
 use crate::session::judge::heads_said::Head;
+use crate::session::judge::marks_together::is_head_of;
 use crate::session::judge::new_count::is_before;
-
-/// What the head of a listed message shows about a mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SaidOfMark {
-    /// It is the recorded message, perhaps rewritten: it has its Message-ID, Date and From.
-    Same,
-    /// It is another message.
-    Another,
-    /// Nothing: mail of a device may have the same head each time.
-    Nothing,
-}
-
-impl SaidOfMark {
-    fn of(digests: &HeadDigests, known: HeadDigest) -> Self {
-        let are_like = digests.are_like(known);
-        let has_origin = digests.parted.has_origin();
-        if digests.have_origin_of(known) == Some(true) || (are_like && has_origin) {
-            Self::Same
-        } else if are_like {
-            Self::Nothing
-        } else {
-            Self::Another
-        }
-    }
-}
 
 impl<'a> Deciding<'a> {
     /// The records of the group, without a confirmation of the operator that proves nothing any
@@ -50,7 +26,8 @@ impl<'a> Deciding<'a> {
 
     /// Whether a mark or a confirmation proves nothing: its octets or head differ from those of the
     /// listed message, or the counters began again since. A head with its Message-ID, Date and From
-    /// is that of the same message, rewritten.
+    /// is that of the same message, rewritten. Where that says nothing, all marks together may show
+    /// that the doubt has another reason.
     pub(super) fn is_void(
         &self,
         mark: &Known<'_>,
@@ -63,50 +40,41 @@ impl<'a> Deciding<'a> {
         // A message that was compared is compared again as rarely as any other.
         let compared = record.notes.compared.filter(|_| mark.digest.is_some());
         let is_due = compared.is_none_or(|compared| compared.is_due(self.circumstances.now));
-        let shown = self.heads.get(at);
-        if let (Some(listed), Some(known)) = (entry.octets, record.octets)
-            && listed != known
-        {
-            let was_retrieved = mark.digest.is_some();
-            return match (record.head, shown) {
-                _ if was_retrieved && is_due => true,
-                (Some(head), Head::Shown(digests)) => match SaidOfMark::of(&digests, head) {
-                    SaidOfMark::Same => {
-                        let is_new = !was_retrieved;
-                        let answer = is_new.then(|| (mark.key(), entry.octets));
-                        plan.answered.extend(answer);
-                        false
-                    }
-                    SaidOfMark::Another => true,
-                    SaidOfMark::Nothing => is_due,
-                },
-                (Some(_), Head::NotAsked) if names.heads_work => {
-                    plan.wants_heads.push(at);
-                    false
-                }
-                // It is valid until there is time to ask.
-                (Some(_), Head::Later) => false,
-                _ => is_due,
-            };
-        }
         let is_before = is_before(record, names.began_again);
-        match (record.head, shown) {
-            (Some(head), Head::Shown(digests)) => match SaidOfMark::of(&digests, head) {
-                SaidOfMark::Same => {
-                    let answer = is_before.then(|| (mark.key(), entry.octets));
-                    plan.answered.extend(answer);
-                    false
-                }
-                SaidOfMark::Another => true,
-                SaidOfMark::Nothing => is_before,
-            },
-            // It is valid until there is time to ask.
-            (Some(_), Head::Later) => false,
-            (Some(_), Head::NotAsked) if is_before && names.heads_work => {
-                plan.wants_heads.push(at);
-                false
-            }
-            _ => is_before && is_due,
+        let octets = entry.octets.zip(record.octets);
+        let other_octets = octets.filter(|(listed, known)| listed != known);
+        let was_retrieved = mark.digest.is_some();
+        if other_octets.is_some() && was_retrieved && is_due {
+            return true;
         }
+        let is_in_doubt = is_before || other_octets.is_some();
+        let is_explained = || {
+            let are_still_there = !is_before || names.marks.are_still_there;
+            let explains = |(listed, known)| {
+                let counts = names.marks.counts;
+                counts.is_some_and(|counts| counts.explains(known, listed))
+            };
+            are_still_there && other_octets.is_none_or(explains)
+        };
+        let said = match (record.head, self.heads.get(at)) {
+            (Some(_), Head::Shown(digests)) => is_head_of(&digests, record),
+            // It is valid until there is time to ask.
+            (Some(_), Head::Later) => return false,
+            (Some(_), Head::NotAsked) if is_in_doubt && names.heads_work => {
+                plan.wants_heads.push(at);
+                return false;
+            }
+            _ => None,
+        };
+        if said == Some(false) {
+            return true;
+        }
+        if is_in_doubt && (said == Some(true) || is_explained()) {
+            let is_answered = other_octets.is_none() || !was_retrieved;
+            let answer = is_answered.then(|| (mark.key(), entry.octets));
+            plan.answered.extend(answer);
+            return false;
+        }
+        is_in_doubt && is_due
     }
 }
