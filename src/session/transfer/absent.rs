@@ -110,9 +110,8 @@ impl<'a> Absent<'a> {
                     asked.insert(digest);
                 }
                 let is_there = is_there && name.is_none();
-                let was_hidden = source == 0 && is_hidden(&known.record, orders);
-                let is_gone = source == 0 && !has_origin && is_long_gone(&known.record, orders);
-                if is_gone || is_there || may_be_there || was_deleted || was_hidden {
+                let is_gone = source == 0 && is_gone(&known.record, orders);
+                if is_there || may_be_there || was_deleted || is_gone {
                     continue;
                 }
                 by_digest.entry(digest).or_default().push(Candidate {
@@ -203,15 +202,16 @@ fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
     })
 }
 
-/// Whether a delivered message was not listed for most of a day, on a server that keeps unique-ids:
-/// if it had got another one, that would have been listed at once.
-fn is_long_gone(record: &Record, orders: &Orders<'_>) -> bool {
+/// Whether the message of a record is not listed under another unique-id: the server hides it, or
+/// it was delivered, has no Message-ID and Date, and was not listed for most of a day. If it had got
+/// another unique-id, that would have been listed at once, where not all change all the time.
+fn is_gone(record: &Record, orders: &Orders<'_>) -> bool {
     let now = orders.with.clock.now();
     let is_delivered = matches!(record.state, State::Delivered { .. });
-    let is_gone = |since: Timestamp| now.since(since) >= limits::EQUAL_AGAIN_SECONDS;
-    is_delivered
-        && record.absent_since.is_some_and(is_gone)
-        && !orders.state.names.are_unstable(now)
+    let has_origin = record.head.is_some_and(HeadDigest::has_origin);
+    let is_long = |since: Timestamp| now.since(since) >= limits::EQUAL_AGAIN_SECONDS;
+    let is_long_gone = is_delivered && !has_origin && record.absent_since.is_some_and(is_long);
+    is_hidden(record, orders) || (is_long_gone && !orders.state.names.are_unstable(now))
 }
 
 /// Whether a confirmed QUIT made the server hide the message of a settled record.
