@@ -203,8 +203,8 @@ fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
 }
 
 /// Whether the message of a record is not listed under another unique-id: the server hides it, or
-/// it was delivered, has no Message-ID and Date, and was not listed for most of a day. If it had got
-/// another unique-id, that would have been listed at once, where not all change all the time.
+/// it was delivered, has no Message-ID and Date, and was not listed for most of a day. Another
+/// unique-id of it would have been listed at once, where not all change all the time.
 fn is_gone(record: &Record, orders: &Orders<'_>) -> bool {
     let now = orders.with.clock.now();
     let is_delivered = matches!(record.state, State::Delivered { .. });
