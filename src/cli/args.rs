@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::help;
 use crate::mail::{AccountName, LogFormat, LogLevel};
 
 /// Polls POP3 maildrops and hands every message, once, to an MDA, an SMTP relay or a Maildir.
 #[derive(Debug, Parser)]
-#[command(name = "mailferry", version, after_help = AFTER, arg_required_else_help = true)]
+#[command(name = "mailferry", version, after_help = help::PROGRAM, arg_required_else_help = true)]
 pub(super) struct CommandLine {
     #[command(flatten)]
     pub(super) global: Global,
@@ -46,22 +47,22 @@ pub(super) enum FormatWord {
 #[derive(Debug, Subcommand)]
 pub(super) enum CliCommand {
     /// Run the agent: poll each account every `poll_every`, until it is stopped
-    #[command(after_help = AFTER_RUN)]
+    #[command(after_help = help::RUN)]
     Run(Run),
     /// Poll accounts once, now
-    #[command(after_help = AFTER_POLL)]
+    #[command(after_help = help::POLL)]
     Poll(Poll),
     /// Check the configuration, and print the main settings
-    #[command(after_help = AFTER_CHECK)]
+    #[command(after_help = help::CHECK)]
     Check,
     /// Show and change the records of seen messages
-    #[command(subcommand, after_help = AFTER_SEEN)]
+    #[command(subcommand, after_help = help::SEEN)]
     Seen(SeenCommand),
     /// Show, retry or remove the messages that no destination accepted
-    #[command(subcommand, after_help = AFTER_QUARANTINE)]
+    #[command(subcommand, after_help = help::QUARANTINE)]
     Quarantine(QuarantineCommand),
     /// Print a configuration with every setting and its default, to start from
-    #[command(after_help = AFTER_REFERENCE)]
+    #[command(after_help = help::REFERENCE)]
     GenerateReference,
 }
 
@@ -83,7 +84,7 @@ pub(super) struct Poll {
 #[derive(Debug, Subcommand)]
 pub(super) enum SeenCommand {
     /// List the records of an account, one per line
-    #[command(after_help = AFTER_LIST)]
+    #[command(after_help = help::LIST)]
     List {
         /// The account
         #[arg(value_name = "ACCOUNT", value_parser = account)]
@@ -109,7 +110,7 @@ pub(super) enum SeenCommand {
         mailferry seen mark [OPTIONS] <ACCOUNT> --all-listed")]
     Mark(Mark),
     /// Recognise delivered messages after all unique-ids of a maildrop changed: logs in
-    #[command(after_help = AFTER_ADOPT)]
+    #[command(after_help = help::ADOPT)]
     Adopt {
         /// The account
         #[arg(value_name = "ACCOUNT", value_parser = account)]
@@ -129,7 +130,7 @@ pub(super) enum SeenCommand {
         account: Option<AccountName>,
     },
     /// Add the records of a file that `seen export` wrote; delivered messages count as seen
-    #[command(after_help = AFTER_IMPORT)]
+    #[command(after_help = help::IMPORT)]
     Import {
         /// The file, or - for standard input
         #[arg(value_name = "FILE")]
@@ -285,93 +286,6 @@ pub(super) fn level(verbose: u8, configured: LogLevel) -> LogLevel {
 fn account(name: &str) -> Result<AccountName, String> {
     AccountName::new(name).map_err(|error| error.to_string())
 }
-
-const AFTER: &str = "\
-Examples:
-  mailferry generate-reference >mailferry.toml     write a configuration to start from
-  mailferry check             check the configuration
-  mailferry poll work         poll the account `work` now, and show what happens
-  mailferry run               poll all accounts until stopped, as a service does
-  mailferry seen list work    list the records of the messages of `work`
-
-Exit codes:
-  0   done
-  64  the command line is wrong
-  69  an account, a destination or a message needs you
-  75  something failed for now
-  78  the configuration or the state directory is wrong";
-
-const AFTER_RUN: &str = "\
-SIGTERM and SIGINT stop the agent after the deliveries under way have ended; a second signal stops \
-it at once. SIGHUP reads the configuration again, and keeps the old one when the new one has \
-errors. SIGUSR1 polls every account now.
-
-Examples:
-  mailferry run
-  mailferry run --once        from cron or a timer
-  mailferry --config ./my.toml run -v";
-
-const AFTER_POLL: &str = "\
-Polls at once: `poll_every`, holds and back-offs of failing accounts are ignored. Only the \
-server's LOGIN-DELAY is waited for, up to a minute. An account that you name is polled even if it \
-is not enabled.
-
-Examples:
-  mailferry poll
-  mailferry poll work home
-  mailferry poll work 2>log   write the log to a file, and show the result on the terminal";
-
-const AFTER_CHECK: &str = "\
-Reads all files, reads every password, prints the main settings, and warns of settings that \
-are allowed but probably a mistake. It changes nothing and makes no connection. Passwords are not \
-shown.
-
-Examples:
-  mailferry check
-  mailferry --config ./my.toml check && systemctl reload mailferry";
-
-const AFTER_SEEN: &str = "\
-The records say which messages were delivered; without them all mail is new. These commands need \
-exclusive use of the state directory: stop the agent first.";
-
-const AFTER_QUARANTINE: &str = "\
-A message that is refused for good, or twenty times, is copied to the quarantine and stays on the \
-server. `list`, `show` and `export` work while the agent runs; `retry` and `drop` need exclusive \
-use of the state directory: stop the agent first.
-
-Examples:
-  mailferry quarantine list
-  mailferry quarantine retry --all        after the destination was repaired
-  mailferry quarantine drop --delete 1795435200.1f.mailferry";
-
-const AFTER_ADOPT: &str = "\
-When a mailbox moves to another server, all its unique-ids change, and the account is held. This \
-command compares size and header of the messages listed now with those of the delivered messages. \
-It uses TOP, and retrieves a message only where nothing but the size differs. Messages that it \
-recognises count as seen; without --as-delivered they are never deleted from the server. All other \
-messages are new, and are delivered by the next poll.
-
-Examples:
-  mailferry seen adopt work
-  mailferry seen mark work --all-listed   instead: skip all messages that are listed now";
-
-const AFTER_IMPORT: &str = "\
-Records that exist do not change. Without --as-delivered, imported messages are never deleted from \
-a server.
-
-Examples:
-  mailferry seen export >records
-  mailferry --config ./new.toml seen import --as-delivered records";
-
-const AFTER_REFERENCE: &str = "\
-Examples:
-  mailferry generate-reference >mailferry.toml     then remove the # before the settings you need
-  mailferry --config ./mailferry.toml check";
-
-const AFTER_LIST: &str = "\
-Examples:
-  mailferry seen list work
-  mailferry seen list work | grep deferred";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

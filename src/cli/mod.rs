@@ -7,6 +7,7 @@ mod args;
 mod ask;
 mod check;
 mod exit;
+mod help;
 mod poll;
 mod progress;
 mod quarantine;
