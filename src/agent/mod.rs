@@ -14,6 +14,7 @@ mod poll;
 mod polled;
 mod quarantine_door;
 mod schedule;
+mod seat;
 mod signals;
 pub mod wiring;
 
@@ -26,6 +27,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::schedule::{Moment, PlaceOrder, Schedule};
+use crate::agent::seat::Seats;
 use crate::mail::{AccountName, Clock, Timestamp, WhoActs, limits};
 use crate::seen::{Seen, StoreError, Waiting};
 use crate::session::{Place, Stop};
@@ -37,6 +39,7 @@ pub use command::{AgentCommand, AgentOrders};
 pub use hold::{Floor, floor};
 pub use owners::OnlyOwner;
 pub use poll::poll;
+use poll::poll_from;
 pub use polled::{Call, Polled};
 pub use quarantine_door::Kept;
 pub use signals::{Signal, Signals, become_init, note_early_signals, outlive_file_limits};
@@ -75,6 +78,8 @@ pub struct Agent {
     names: HashMap<Id, AccountName>,
     /// The places of the running sessions.
     places: BTreeMap<AccountName, Place>,
+    /// What the polls tell about their places.
+    seats: Seats,
     /// Before this moment it is not checked again which session must give way.
     press_at: Moment,
     /// When running offers are dropped.
@@ -106,6 +111,7 @@ impl Agent {
             polls: JoinSet::new(),
             names: HashMap::new(),
             places: BTreeMap::new(),
+            seats: Seats::new(),
             press_at: 0,
             deadline: None,
             once: None,
@@ -218,6 +224,8 @@ impl Agent {
             let deadline = self.deadline;
             tokio::select! {
                 biased;
+                // What a poll told comes before its end.
+                change = self.seats.next() => self.change_seat(change),
                 Some(joined) = self.polls.join_next_with_id(), if !self.polls.is_empty() => {
                     self.ended(joined);
                 }
@@ -279,6 +287,7 @@ impl Agent {
         if self.is_stopping() {
             return;
         }
+        self.grant_places();
         for name in self.schedule.start(self.now()) {
             let Some(assignment) = self.assignments.get(&name).cloned() else {
                 self.schedule.remove(&name);
@@ -288,12 +297,13 @@ impl Agent {
             let place = Place::default();
             assignment.with.connect = place.counting(assignment.with.connect);
             assignment.with.stop.place = place.clone();
+            let seat = self.seats.seat(&name, &place, &assignment.with.stop);
             self.places.insert(name.clone(), place);
             let asked = self.asked.remove(&name);
             let call = if asked { Call::Asked } else { Call::Due };
             let tells = self.once == Some(Once::Now);
             let task = self.polls.spawn(async move {
-                let mut polled = poll(&assignment, call).await?;
+                let mut polled = poll_from(&assignment, call, Some(&seat)).await?;
                 if tells {
                     polled.waiting = waiting(&assignment, &polled).await?;
                 }

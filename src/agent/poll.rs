@@ -6,6 +6,7 @@ use crate::agent::Assignment;
 use crate::agent::explain::explain;
 use crate::agent::hold::{self, floor};
 use crate::agent::polled::{Call, Polled, conclude, is_worth_keeping};
+use crate::agent::seat::Seat;
 use crate::mail::{WhoActs, limits};
 use crate::seen::{AccountState, StoreError, Waiting};
 use crate::session::{self, Counts, End, Summary};
@@ -19,17 +20,27 @@ use crate::telemetry::{AccountEvent, Event, Waited};
 /// # Errors
 /// An error of the store when the account's state cannot be read: then nothing was done.
 pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreError> {
+    poll_from(assignment, call, None).await
+}
+
+/// Polls one account as [`poll`] does. Its place is given back while the session is prepared and
+/// that takes long.
+pub(super) async fn poll_from(
+    assignment: &Assignment,
+    call: Call,
+    seat: Option<&Seat>,
+) -> Result<Polled, StoreError> {
     let Assignment { account, with, .. } = assignment;
     let stored = with.seen.state().await?;
     let mut before = stored.clone();
-    let changed = hold::has_changed(assignment, &before).await;
+    let changed = Seat::prepare(seat, hold::has_changed(assignment, &before)).await;
     if changed {
         say_released(assignment, true, hold::waited_for(&before));
         hold::release(&mut before);
     } else if call == Call::Due && hold::held(&before, with.clock.now()) > 0 {
         return Ok(still_held(assignment, &before));
     }
-    let mut summary = visit(assignment, &before).await;
+    let mut summary = visit(assignment, &before, seat).await;
     if changed {
         hold::release(&mut summary.state);
     }
@@ -39,7 +50,7 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreEr
     if state.pacing.hold != before.pacing.hold
         || state.pacing.backoff_until != before.pacing.backoff_until
     {
-        state.pacing.seal = hold::seal(assignment, &state).await;
+        state.pacing.seal = Seat::conclude(seat, hold::seal(assignment, &state)).await;
     }
     if let (true, Some(waited)) = (polled.is_well(), hold::waited_for(&before)) {
         say_released(assignment, false, Some(waited));
@@ -56,7 +67,7 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreEr
 }
 
 /// Reads the secret and visits the maildrop.
-async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
+async fn visit(assignment: &Assignment, before: &AccountState, seat: Option<&Seat>) -> Summary {
     let with = &assignment.with;
     let nothing_done = |end| Summary {
         counts: Counts::default(),
@@ -66,7 +77,7 @@ async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
     };
     let prepared = tokio::select! {
         biased;
-        prepared = assignment.visit.prepare() => Some(prepared),
+        prepared = Seat::prepare(seat, assignment.visit.prepare()) => Some(prepared),
         // A password command may take long, and its result is no longer needed.
         () = with.stop.soon.cancelled() => None,
     };

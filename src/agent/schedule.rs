@@ -17,6 +17,7 @@
 //! aside and blocks no other. Every step costs the logarithm of the number of accounts.
 
 mod places;
+mod preparing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,10 @@ pub(super) struct Schedule {
     /// Hosts with a running session or with an account that is set aside.
     hosts: BTreeMap<String, Host>,
     running: usize,
+    /// Running polls without a place that prepare their sessions, or are ready.
+    preparing: usize,
+    /// Those that are ready, by the moment from which they were due.
+    ready: BTreeSet<(Moment, AccountName)>,
     sessions_max: usize,
     sessions_per_host_max: usize,
 }
@@ -93,6 +98,8 @@ impl Schedule {
             due: BTreeSet::new(),
             hosts: BTreeMap::new(),
             running: 0,
+            preparing: 0,
+            ready: BTreeSet::new(),
             sessions_max: sessions_max.max(1),
             sessions_per_host_max: sessions_per_host_max.max(1),
         }
@@ -233,6 +240,7 @@ impl Schedule {
         if stand.holds() {
             self.leave_place(name, now);
         }
+        self.leave_preparation(name, stand);
         if then == Then::Leave {
             self.accounts.remove(name);
         } else {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// What the agent asks of one session because others wait, and what it observes of it.
@@ -12,6 +13,8 @@ pub struct Place {
     pub give_way: CancellationToken,
     /// Close the connection: no message is at fault, and the one under way is retried later.
     pub leave: CancellationToken,
+    /// Notified when a poll that gave its place back has one again.
+    pub back: Arc<Notify>,
     pub(in crate::session) octets: Arc<AtomicU64>,
 }
 

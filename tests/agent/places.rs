@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailferry::agent::{Agent, AgentCommand, AgentOrders, Assignment};
+use futures_util::future::BoxFuture;
+use mailferry::agent::{Agent, AgentCommand, AgentOrders, Assignment, Prepare};
 use mailferry::mail::{AccountName, Retention};
 use mailferry::seen::{Seen, State};
-use mailferry::session::{End, Stop};
+use mailferry::session::{End, SessionError, Stop, Visit};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -85,6 +86,63 @@ async fn honest_mail_comes_in_time_although_three_times_as_many_servers_drip_as_
     for world in &worlds {
         assert!(world.sink.taken().values().all(|times| *times == 1));
     }
+}
+
+/// A password command that takes this long.
+struct SlowSecret(World, Duration);
+
+impl Prepare for SlowSecret {
+    fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
+        Box::pin(async {
+            sleep(self.1).await;
+            Ok(self.0.visit.clone())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn honest_mail_comes_in_time_although_password_commands_of_its_host_hang() {
+    let at_host = |name: &str, count| {
+        let mut world = world(name, count);
+        world.visit.host = "pop.example.org".to_owned();
+        world
+    };
+    let mut worlds: Vec<World> = (0..100)
+        .map(|at| at_host(&format!("hangs-{at:02}"), 1))
+        .collect();
+    worlds.push(at_host("honest", 0));
+    let honest = worlds.last().unwrap();
+    let stop = Stop::default();
+    let seen = Seen::new(honest.store.clone());
+    let (commands, listening) = mpsc::channel(4);
+    let mut orders = orders(&worlds, &stop);
+    for (at, assignment) in orders.assignments.iter_mut().enumerate().take(100) {
+        let slow = at_host(&format!("hangs-{at:02}"), 1);
+        assignment.visit = Arc::new(SlowSecret(slow, Duration::from_secs(30)));
+    }
+    let reporter = honest.collaborators().reporter;
+    let agent = Agent::new(orders, seen, reporter, stop);
+    let agent = tokio::spawn(agent.run(listening));
+    let mut latest = Duration::ZERO;
+    for number in 0..30 {
+        sleep(Duration::from_secs(800)).await;
+        let text = format!("Subject: {number}\r\n\r\nx\r\n");
+        let came = Instant::now();
+        honest
+            .server
+            .put(mail(&format!("honest-{number}"), text.as_bytes()));
+        let taken = timeout(Duration::from_secs(3600), honest.sink.until(number + 1)).await;
+        assert!(taken.is_ok(), "message {number} never comes");
+        latest = latest.max(came.elapsed());
+    }
+    assert!(latest < Duration::from_secs(330 + 60), "{latest:?}");
+    commands.send(AgentCommand::Stop).await.unwrap();
+    agent.await.unwrap().unwrap();
+    let slow = &worlds[..100];
+    assert!(
+        slow.iter().all(|world| world.sink.count() == 1),
+        "the slow ones too"
+    );
 }
 
 #[tokio::test(start_paused = true)]

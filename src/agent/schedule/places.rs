@@ -40,6 +40,10 @@ pub(super) enum Stand {
     Aside { since: Moment, octets: u64 },
     /// It was told to close its connection.
     Dropped,
+    /// It has neither place nor connection: it prepares its session.
+    Preparing,
+    /// It has neither, and needs a place.
+    Ready,
 }
 
 impl Stand {
@@ -118,7 +122,10 @@ impl Schedule {
             let asked = self.count(|at, stand| at == host && matches!(stand, Stand::Asked { .. }));
             let free = |known: &Host| self.sessions_per_host_max.saturating_sub(known.running);
             let known = self.hosts.get(host);
-            let wanted = known.map_or(0, |known| known.aside.len().saturating_sub(free(known)));
+            let wanted = known.map_or(0, |known| {
+                let waiting = known.aside.len() + self.ready_at(host);
+                waiting.saturating_sub(free(known))
+            });
             let wanted = wanted.saturating_sub(asked);
             self.ask(now, wanted, |at| at == host, &octets, &mut told);
         }
@@ -164,25 +171,27 @@ impl Schedule {
         let aside = self.hosts.values().filter_map(|host| host.aside.first());
         let crowded = self.running >= self.sessions_max;
         let due = crowded.then(|| self.due.first()).flatten();
-        aside.chain(due).map(|(moment, _)| *moment).min()
+        let waiting = aside.chain(due).chain(self.ready.first());
+        waiting.map(|(moment, _)| *moment).min()
     }
 
     /// The hosts at which an account that is due waits for a place.
     fn crowded_hosts(&self) -> BTreeSet<String> {
         let hosts = self.hosts.iter().filter(|(_, host)| !host.aside.is_empty());
-        hosts.map(|(name, _)| name.clone()).collect()
+        let hosts = hosts.map(|(name, _)| name.clone());
+        hosts.chain(self.full_for_ready()).collect()
     }
 
     /// Whether every place is taken and an account is due.
     fn is_crowded(&self, now: Moment) -> bool {
-        self.running >= self.sessions_max
-            && self.due.first().is_some_and(|(moment, _)| *moment <= now)
+        let is_any_due = self.due.first().is_some_and(|(moment, _)| *moment <= now);
+        self.running >= self.sessions_max && (is_any_due || !self.ready.is_empty())
     }
 
     /// The number of accounts that are due, counted as far as it matters.
     fn waiting(&self, now: Moment) -> usize {
         let due = self.due.iter().take(self.sessions_max);
-        due.take_while(|(moment, _)| *moment <= now).count()
+        due.take_while(|(moment, _)| *moment <= now).count() + self.ready.len()
     }
 
     /// Takes the place from sessions that were asked long enough ago, or that receive almost
@@ -263,7 +272,7 @@ impl Schedule {
         self.accounts.values().filter(is_counted).count()
     }
 
-    fn stand(&mut self, name: &AccountName, to: Stand) {
+    pub(super) fn stand(&mut self, name: &AccountName, to: Stand) {
         if let Some(AccountTurn::Running { stand, .. }) =
             self.accounts.get_mut(name).map(|slot| &mut slot.turn)
         {

@@ -62,3 +62,11 @@ pub const DESTINATION_WRITE_SECONDS: u64 = 1;
 
 /// The file of a destination. A usual one has some twenty lines.
 pub const DESTINATION_FILE_OCTETS_MAX: u64 = 1024 * 1024;
+
+/// Seconds for which a poll keeps its place for work that does not need it, such as reading the
+/// password: most of it takes no time.
+pub const PREPARING_SECONDS_MAX: u64 = 1;
+
+/// Polls that prepare their sessions without a place, beside those that have one. Each may run a
+/// password command, which takes a process and a thread.
+pub const PREPARING_POLLS_MAX: usize = 64;
