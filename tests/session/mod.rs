@@ -17,6 +17,7 @@ mod identity_property;
 mod ignored_deletes;
 mod kept_counts;
 mod lasting;
+mod list_copies;
 mod listed_again;
 mod listed_words;
 mod long_work;

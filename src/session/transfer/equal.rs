@@ -29,6 +29,9 @@ impl Transfer<'_> {
         if let Some(own) = came_as {
             parcel.key = own;
         }
+        self.identities
+            .undecided()
+            .count_other(&parcel.key.unique_id);
         (None, None, true)
     }
 

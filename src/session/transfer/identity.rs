@@ -15,6 +15,7 @@ use crate::session::transfer::commits::Committed;
 use crate::session::transfer::findings::Findings;
 use crate::session::transfer::parcel::Parcel;
 use crate::session::transfer::twins::Twins;
+use crate::session::transfer::undecided::Undecided;
 use crate::sink::Refusal;
 use crate::telemetry::{Event, MessageEvent};
 
@@ -24,6 +25,7 @@ pub(in crate::session) struct Identities<'a> {
     /// Records to find renamed messages in, once one was searched for.
     absent: Option<Absent<'a>>,
     twins: Twins,
+    undecided: Undecided,
     findings: Findings,
 }
 
@@ -41,6 +43,11 @@ impl Identities<'_> {
     /// Notes a known message with other octets.
     pub(in crate::session) fn note_rewritten(&mut self) {
         self.findings.rewritten += 1;
+    }
+
+    /// Messages that may be known ones, rewritten.
+    pub(in crate::session) fn undecided(&mut self) -> &mut Undecided {
+        &mut self.undecided
     }
 
     /// The unique-ids with several listed messages whose records were read.
@@ -165,11 +172,12 @@ impl<'a> Transfer<'a> {
             if matches!(why, Why::Changed | Why::Doubt) {
                 self.note_different(why, &parcel);
             }
+            self.identities.undecided.count_other(&parcel.key.unique_id);
             return Some((parcel, looped));
         } else if why == Why::Pop {
             self.popped_rewritten(at, listed, &parcel);
         } else {
-            self.rewritten(at, listed, &parcel);
+            self.decide_later(at, listed, parcel, looped);
         }
         None
     }

@@ -28,6 +28,7 @@ pub(in crate::session) mod rewritten;
 pub(in crate::session) mod still_there;
 pub mod trace;
 pub(in crate::session) mod twins;
+pub(in crate::session) mod undecided;
 pub(in crate::session) mod unproven;
 pub(in crate::session) mod unretrieved;
 pub(in crate::session) mod window;
@@ -132,7 +133,7 @@ impl<'a> Transfer<'a> {
                 self.lose(error);
             }
             if self.is_finished() {
-                if self.offer_postponed() || self.hold_for_recipient() {
+                if self.decide_held() || self.offer_postponed() || self.hold_for_recipient() {
                     continue;
                 }
                 if !self.undo() && !self.prove_in_step() && !self.note_deletes() {

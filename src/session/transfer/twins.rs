@@ -9,6 +9,7 @@ use crate::mail::{HeadDigest, UniqueId};
 use crate::seen::{Known, Marker, RecordKey, State};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::remade::may_be_remade;
+use crate::session::transfer::undecided::Removal;
 
 /// The unique-ids with several listed messages whose records were read.
 pub(in crate::session) type Twins = HashMap<UniqueId, Twin>;
@@ -18,6 +19,9 @@ pub(in crate::session) type Twins = HashMap<UniqueId, Twin>;
 pub(in crate::session) struct Twin {
     /// For each message that was retrieved whole: the digest of its Message-ID, Date and From.
     origins: BTreeSet<u32>,
+    /// The header digests of those whose delete the server confirmed, so that another message with
+    /// the same Message-ID, Date and From may have the unique-id.
+    deleted: BTreeSet<HeadDigest>,
     /// Whether one of them came in a session out of step, or was recognised by its head alone.
     pub(in crate::session) is_any_by_head: bool,
     /// Marks of messages that the server sent with other octets.
@@ -34,6 +38,7 @@ impl Twin {
     fn of<'r>(
         records: impl Iterator<Item = Known<'r>>,
         may_be_remade: impl Fn(&Known<'r>) -> bool,
+        removal: impl Fn(&Known<'r>) -> Removal,
     ) -> Self {
         let mut twin = Self::default();
         for known in records {
@@ -47,7 +52,11 @@ impl Twin {
             let whole = record.head.filter(|_| !record.notes.came_short());
             match &record.state {
                 State::Delivered { .. } | State::Quarantined { .. } if !record.notes.displaced => {
-                    twin.origins.extend(whole.and_then(origin));
+                    match removal(&known) {
+                        Removal::None => twin.origins.extend(whole.and_then(origin)),
+                        Removal::Confirmed => twin.deleted.extend(whole),
+                        Removal::Seen => {}
+                    }
                 }
                 // Its copy is here, and is offered again.
                 State::Deferred(deferral) if deferral.parked.is_some() => {
@@ -74,8 +83,14 @@ impl Twin {
 
     /// Whether one of the messages has the Message-ID, Date and From of this header.
     pub(in crate::session) fn has_origin_of(&self, head: Option<HeadDigest>) -> bool {
-        let origin = head.and_then(origin);
-        origin.is_some_and(|origin| self.origins.contains(&origin))
+        let is_known = |origin| self.origins.contains(&origin);
+        head.is_some_and(|head| origin(head).is_some_and(is_known) || self.is_deleted(head))
+    }
+
+    /// Whether this header is that of a message whose delete was confirmed: the server may have
+    /// ignored it, and changed a field as servers do.
+    fn is_deleted(&self, head: HeadDigest) -> bool {
+        head.has_origin() && self.deleted.contains(&head)
     }
 
     /// Whether what lasts of one of the messages is known.
@@ -116,12 +131,17 @@ impl Transfer<'_> {
         match name.filter(|name| repeated.contains_key(name)) {
             None => {
                 let is_one = |known: &Known<'_>| may_be_remade(known, true, began_again);
-                look(&mut Twin::of(records.of(unique_id), is_one))
+                let removal = |known: &Known<'_>| self.removal(known);
+                look(&mut Twin::of(records.of(unique_id), is_one, removal))
             }
             Some(name) => {
                 let is_one = |known: &Known<'_>| may_be_remade(known, false, began_again);
-                let of = || Twin::of(records.of(unique_id), is_one);
-                look(self.identities.twins().entry(name).or_insert_with(of))
+                if !self.identities.twins().contains_key(&name) {
+                    let removal = |known: &Known<'_>| self.removal(known);
+                    let twin = Twin::of(records.of(unique_id), is_one, removal);
+                    self.identities.twins().insert(name.clone(), twin);
+                }
+                look(self.identities.twins().entry(name).or_default())
             }
         }
     }
