@@ -83,10 +83,10 @@ impl Seat {
         Self::step_back(seat, work).await.0
     }
 
-    async fn step_back<'s, T>(
-        seat: Option<&'s Self>,
+    async fn step_back<T>(
+        seat: Option<&Self>,
         work: impl Future<Output = T>,
-    ) -> (T, Option<&'s Self>) {
+    ) -> (T, Option<&Self>) {
         let mut work = pin!(work);
         let Some(seat) = seat else {
             return (work.await, None);
