@@ -53,8 +53,8 @@ pub use records::{Known, Records};
 pub use seal::Seal;
 pub use sizes::Sizes;
 pub use state::{
-    AccountState, ClockState, DeletesState, HidingState, Hold, MaildropState, NamesState, Owner,
-    Pacing, RecipientSince,
+    AccountState, ClockState, DeletesCheck, DeletesState, HidingState, Hold, MaildropState,
+    NamesState, Owner, Pacing, RecipientSince,
 };
 pub use tenure::Tenure;
 pub use waiting::Waiting;

@@ -239,6 +239,25 @@ pub struct DeletesState {
     /// The times of the notes whose deletes no QUIT confirmed, or which the server refused, oldest
     /// first: their messages may still be there.
     pub open_notes: Vec<Timestamp>,
+    /// The deletes on a server without unique-ids of which a session must still see whether they
+    /// took effect.
+    pub check: Option<DeletesCheck>,
+    /// When the server last refused the login of a session that followed at once only for that.
+    pub check_refused: Option<Timestamp>,
+}
+
+/// The confirmed deletes of a session on a server without unique-ids, where only the number of
+/// messages that are listed after it shows whether they took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeletesCheck {
+    /// When they were noted.
+    pub noted: Timestamp,
+    /// How many messages were listed before them.
+    pub listed: u64,
+    /// How many of them the server confirmed to have deleted.
+    pub deleted: u64,
+    /// How many of those were still there at once after QUIT, if a session has listed them then.
+    pub still: Option<u64>,
 }
 
 impl DeletesState {

@@ -30,6 +30,7 @@ use crate::session::judge::clock::ClockVerdict;
 use crate::session::judge::fruitless::Progress;
 use crate::session::judge::session_limit;
 use crate::session::run::Session;
+use crate::session::run::checking::Checking;
 use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::{AccountEvent, Event};
 
@@ -93,7 +94,7 @@ async fn poll_with_state(
     let mut progress = Progress::default();
     let budget = Budget::new(&with.delivery);
     let mut outgrown = Vec::new();
-    let mut check = None;
+    let mut checking = Checking::begin(state);
     loop {
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
@@ -110,10 +111,9 @@ async fn poll_with_state(
             spared: &admitted.spared,
             budget: &budget,
             outgrown: &outgrown,
-            check,
+            check: checking.due(),
         };
         let ended = session.run(state, counts).await?;
-        check = ended.check;
         admitted.left = ended.left;
         drop(admitted);
         counts.add(&ended.counts);
@@ -121,27 +121,20 @@ async fn poll_with_state(
             outgrown.clear();
         }
         // Without QUIT the server deletes nothing, and so all messages keep their numbers.
-        outgrown.extend(ended.outgrown);
-        if let Some(error) = ended.error {
-            return Err(error);
-        }
-        if ended.stopped {
+        outgrown.extend(ended.outgrown.iter());
+        let goes_on = if let Some(error) = ended.error {
+            checking.goes_on_after(error, state, with).await?
+        } else if ended.stopped {
             return Ok(End::Stopped);
-        }
-        progress.note(&ended.counts);
-        // Another session is a login too: if the server demands a pause, the rest waits for the
-        // next poll.
-        if !ended.again || progress.has_ended() || wants_pause(state) {
+        } else {
+            progress.note(&ended.counts);
+            !progress.has_ended() && checking.goes_on(&ended, state, with).await
+        };
+        if !goes_on {
             state.pacing.last_success = Some(with.clock.now());
             return Ok(End::Complete);
         }
     }
-}
-
-/// Whether the server demands a pause between two logins.
-fn wants_pause(state: &AccountState) -> bool {
-    let delay = state.pacing.login_delay_seconds;
-    delay.is_some_and(|seconds| seconds > 0)
 }
 
 /// The permission to offer messages; `None` when mailferry is asked to stop meanwhile. Waits for a

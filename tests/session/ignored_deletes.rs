@@ -93,21 +93,41 @@ async fn when_deletes_take_effect_again_all_mail_is_deleted_and_later_equal_mail
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn equal_mail_before_every_poll_is_delivered_each_time() {
-    for (equal, delay) in [(1, false), (7, false), (1, true), (7, true)] {
+    for (equal, delay) in [(1, None), (7, None), (1, Some(20)), (7, Some(20))] {
         let world = world(Vec::new());
-        if delay {
-            let delay = vec!["LOGIN-DELAY 900".into()];
+        if let Some(seconds) = delay {
+            let delay = vec![format!("LOGIN-DELAY {seconds}")];
             world.server.with(|habits| habits.capabilities = delay);
         }
         for poll in 1..=30 {
             (0..equal).for_each(|_| world.server.put(report(1)));
             polls(&world, 1).await;
-            assert_eq!(world.sink.count(), poll * equal, "{delay}");
+            assert_eq!(world.sink.count(), poll * equal, "{delay:?}");
             assert_eq!(world.server.listed(), []);
         }
         assert!(!world.told("deletes_ignored"));
+        assert!(!world.told("delete_without_effect"));
+    }
+}
+
+#[tokio::test]
+async fn equal_mail_before_every_poll_comes_late_where_no_session_can_check_but_all_of_it_comes() {
+    for equal in [1, 7] {
+        let world = world(Vec::new());
+        let delay = vec!["LOGIN-DELAY 900".into()];
+        world.server.with(|habits| habits.capabilities = delay);
+        for poll in 1..=30 {
+            (0..equal).for_each(|_| world.server.put(report(1)));
+            polls(&world, 1).await;
+            assert!(world.server.deleted().len() <= world.sink.count(), "{poll}");
+        }
+        polls(&world, 3 * DAYS).await;
+        assert_eq!(
+            (world.sink.count(), world.server.listed()),
+            (30 * equal, vec![])
+        );
         assert!(!world.told("delete_without_effect"));
     }
 }

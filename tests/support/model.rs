@@ -9,7 +9,7 @@ use mailferry::proto::stuff;
 use mailferry::session::Connect;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::crash::Crash;
 use super::odd::Odd;
@@ -90,6 +90,8 @@ pub struct Habits {
     pub rebuilds: bool,
     /// QUIT does nothing, and the answer never comes.
     pub hangs_up_at_quit: bool,
+    /// Refuses logins for this many milliseconds after QUIT, with these words.
+    pub locks_after_quit: Option<(u64, String)>,
 }
 
 impl Habits {
@@ -167,6 +169,7 @@ impl Default for Habits {
             answers_for_one_with: None,
             rebuilds: false,
             hangs_up_at_quit: false,
+            locks_after_quit: None,
         }
     }
 }
@@ -194,6 +197,8 @@ struct State {
     flights: usize,
     /// How often a message was made again.
     rebuilt: usize,
+    /// When the last session sent QUIT.
+    quit_at: Option<Instant>,
     /// The messages sent by RETR, in order, with the unique-ids of that session.
     handed_out: Vec<Mail>,
 }
@@ -253,6 +258,14 @@ impl Server {
             octets[at..at + 4].copy_from_slice(number.as_bytes());
         }
         octets
+    }
+
+    /// Whether the last session ended so lately that the maildrop is locked.
+    fn is_locked(&self, habits: &Habits) -> bool {
+        let quit_at = self.state.lock().unwrap().quit_at;
+        let locked = habits.locks_after_quit.as_ref();
+        let locked = locked.map(|(milliseconds, _)| Duration::from_millis(*milliseconds));
+        locked.is_some_and(|locked| quit_at.is_some_and(|at| at.elapsed() < locked))
     }
 
     pub fn logins(&self) -> usize {
@@ -336,6 +349,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             let mut state = server.state.lock().unwrap();
             state.flights += usize::from(waits);
             state.said.push(line.clone());
+            if line == "QUIT" {
+                state.quit_at = Some(Instant::now());
+            }
         }
         let mut words = line.splitn(2, ' ');
         let verb = words.next().unwrap_or_default().to_owned();
@@ -364,6 +380,11 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
             }
             ("USER", _) => write.write_all(b"+OK\r\n").await?,
+            ("PASS", _) if server.is_locked(&habits) => {
+                let (_, words) = habits.locks_after_quit.as_ref().unwrap();
+                let line = format!("-ERR {words}\r\n");
+                write.write_all(line.as_bytes()).await?
+            }
             ("PASS", _) => match &habits.refuses_login {
                 Some(words) => {
                     write

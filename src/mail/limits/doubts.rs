@@ -1,5 +1,7 @@
 //! From how many messages or answers a habit of a server or a fault of a destination is concluded.
 
+use crate::mail::DAY_SECONDS;
+
 /// How many messages of a maildrop are remembered to judge its announced sizes.
 pub const SIZES_REMEMBERED_MAX: usize = 50;
 
@@ -20,6 +22,17 @@ pub const CHANGED_MESSAGES_MIN: usize = 20;
 /// Messages that are gone before a server is thought to hide them: if only one or two are, their
 /// owner deleted them.
 pub const HIDDEN_MESSAGES_MIN: usize = 3;
+
+/// The longest wait before a session that only checks whether deletes took effect: the poll holds
+/// a place meanwhile. If the server demands a longer pause between logins, the next poll checks.
+pub const CHECK_WAIT_SECONDS_MAX: u64 = 30;
+
+/// Seconds before such a session where the server refused one lately: many servers lock a maildrop
+/// for a moment after QUIT.
+pub const CHECK_PAUSE_SECONDS: u64 = 5;
+
+/// How long such a refusal is remembered.
+pub const CHECK_REFUSED_SECONDS: u64 = 30 * DAY_SECONDS;
 
 /// Messages of one session whose refusals may be the recipient's fault, before the account is held.
 pub const RECIPIENT_IN_DOUBT_MESSAGES_MAX: usize = 3;

@@ -9,8 +9,8 @@ use crate::mail::Timestamp;
 use crate::seen::odd::tests::any_oddities;
 use crate::seen::sizes::tests::any_sizes;
 use crate::seen::{
-    AccountState, ClockState, Compared, DeletesState, HidingState, Hold, MaildropState, NamesState,
-    Pacing, Seal,
+    AccountState, ClockState, Compared, DeletesCheck, DeletesState, HidingState, Hold,
+    MaildropState, NamesState, Pacing, Seal,
 };
 use crate::sink::{RefusedTarget, Target, Targets};
 
@@ -226,6 +226,13 @@ proptest! {
                 quit_refused: true,
                 quit_unanswered: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
+                check: Some(DeletesCheck {
+                    noted: Timestamp(9),
+                    listed: 3,
+                    deleted: 2,
+                    still: Some(1),
+                }),
+                check_refused: Some(Timestamp(9)),
             },
             sizes,
         });

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::mail::Timestamp;
 use crate::seen::disk::word::{read_text, text};
-use crate::seen::{AccountState, Hold, RecipientSince, Seal, Sizes};
+use crate::seen::{AccountState, DeletesCheck, Hold, RecipientSince, Seal, Sizes};
 
 /// Writes an account's state: only the known parts.
 pub(in crate::seen) fn write_state(state: &AccountState) -> String {
@@ -38,6 +38,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("hiding_suspected", hiding.suspected_since),
         ("retrieved_since", hiding.retrieved_since),
         ("deletes_attempted", deletes.attempted),
+        ("check_refused", deletes.check_refused),
     ];
     for (key, at) in times {
         if let Some(at) = at {
@@ -112,6 +113,13 @@ fn push_wait(words: &mut String, state: &AccountState) {
     for at in &state.deletes.open_notes {
         let _ = write!(words, " open_note={}", at.0);
     }
+    if let Some(check) = state.deletes.check {
+        let (listed, deleted) = (check.listed, check.deleted);
+        let _ = write!(words, " deletes_check={}>{listed}>{deleted}", check.noted.0);
+        if let Some(still) = check.still {
+            let _ = write!(words, ">{still}");
+        }
+    }
     if let Some(RecipientSince { digest, since }) = state.maildrop.recipient {
         let _ = write!(words, " recipient={digest:x}@{}", since.0);
     }
@@ -171,6 +179,8 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "deletes_attempted" => state.deletes.attempted = Some(at()?),
             "quit_refused" => state.deletes.quit_refused = value == "1",
             "quit_unanswered" => state.deletes.quit_unanswered = value == "1",
+            "check_refused" => state.deletes.check_refused = Some(at()?),
+            "deletes_check" => state.deletes.check = Some(read_check(value)?),
             "open_note" => state.deletes.open_notes.push(at()?),
             "poll_pause" => state.clock.pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),
@@ -205,6 +215,16 @@ fn read_hold(value: &str) -> Option<Hold> {
         words,
         tries,
         until,
+    })
+}
+
+fn read_check(value: &str) -> Option<DeletesCheck> {
+    let mut numbers = value.split('>').map(str::parse);
+    Some(DeletesCheck {
+        noted: Timestamp(numbers.next()?.ok()?),
+        listed: numbers.next()?.ok()?,
+        deleted: numbers.next()?.ok()?,
+        still: numbers.next().transpose().ok()?,
     })
 }
 

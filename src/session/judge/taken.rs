@@ -1,7 +1,7 @@
 //! Whether deletes have effect, and how many to send to a server on which they did not. Pure.
 
 use crate::mail::{DAY_SECONDS, Listing, Timestamp, limits};
-use crate::seen::{DeletesState, Known, Records};
+use crate::seen::{DeletesCheck, DeletesState, Known, Records};
 use crate::session::judge::absence::ListingCursor;
 
 /// How many deletes a session may send, and how.
@@ -67,32 +67,57 @@ impl DeletesOutcome {
     }
 }
 
-/// The deletes of a session on a server without unique-ids, for the one that follows at once to
-/// see whether they took effect.
+/// What one session has to see about the deletes of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct DeletesCheck {
-    /// How many messages were listed.
-    pub(in crate::session) listed: usize,
-    /// How many of them the server confirmed to have deleted.
-    pub(in crate::session) deleted: usize,
+pub(in crate::session) struct DueCheck {
+    pub(in crate::session) check: DeletesCheck,
+    /// Whether the session follows at once: what is listed then did not arrive since.
+    pub(in crate::session) is_at_once: bool,
 }
 
-impl DeletesCheck {
+impl DueCheck {
     /// How many of the deleted messages are still there, if so many are listed now. Some of them
     /// may have arrived since.
-    pub(in crate::session) const fn still_there(self, listed: usize) -> usize {
-        listed.saturating_sub(self.listed.saturating_sub(self.deleted))
+    pub(in crate::session) fn still_there(self, listed: usize) -> u64 {
+        let DeletesCheck {
+            listed: before,
+            deleted,
+            still,
+            ..
+        } = self.check;
+        let there = (listed as u64).saturating_sub(before.saturating_sub(deleted));
+        there.min(still.unwrap_or(u64::MAX)).min(deleted)
     }
 
-    /// What became of the deleted messages, if so many are listed now.
-    pub(in crate::session) const fn outcome(self, listed: usize) -> DeletesOutcome {
+    /// Whether those that are still there prove that the server ignored their deletes. Later,
+    /// equal messages may have arrived.
+    pub(in crate::session) const fn is_proof(self) -> bool {
+        self.is_at_once || self.check.still.is_some()
+    }
+
+    /// What became of the deleted messages, if so many are listed now and that shows it.
+    pub(in crate::session) fn outcome(self, listed: usize) -> Option<DeletesOutcome> {
         let again = self.still_there(listed);
-        DeletesOutcome {
-            again,
-            is_one_gone: again < self.deleted,
+        let is_one_gone = again < self.check.deleted;
+        let outcome = DeletesOutcome {
+            again: usize::try_from(again).unwrap_or(usize::MAX),
+            is_one_gone,
             are_all_gone: again == 0,
-            is_at_once: true,
-        }
+            is_at_once: self.is_at_once,
+        };
+        (is_one_gone || self.is_proof()).then_some(outcome)
+    }
+
+    /// What the next session has to see, after one that listed so many messages and identified so
+    /// many of them.
+    pub(in crate::session) fn left(self, listed: usize, identified: usize) -> Option<DeletesCheck> {
+        let there = self.still_there(listed);
+        let is_left = there > 0 && identified < listed;
+        let still = self.is_proof().then_some(there);
+        is_left.then_some(DeletesCheck {
+            still,
+            ..self.check
+        })
     }
 }
 

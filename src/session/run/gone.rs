@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::mail::{Listing, Timestamp, limits};
-use crate::seen::{AccountState, Known, Records};
+use crate::seen::{AccountState, DeletesCheck, Known, Records};
 use crate::session::SessionError;
 use crate::session::judge::absence::{AbsenceRules, is_open, notice};
 use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::made_names;
-use crate::session::judge::taken::{self, Allowance, DeletesCheck, DeletesOutcome, is_one_gone};
+use crate::session::judge::taken::{self, Allowance, DeletesOutcome, is_one_gone};
 use crate::session::long::long;
 use crate::session::run::hiding::Hides;
 use crate::session::run::{Ended, Session};
@@ -79,7 +79,7 @@ impl Session<'_> {
     ) -> Allowance {
         let listing = &listed.listing;
         let outcome = match &listed.without_unique_ids {
-            Some(_) => self.check.map(|check| check.outcome(listing.len())),
+            Some(_) => self.check.and_then(|check| check.outcome(listing.len())),
             None => {
                 let outcome = DeletesOutcome::of(listing, records, plan.listed_again);
                 let lacks_one = || is_one_gone(listing, records, |known| listed.lacks(known));
@@ -125,28 +125,33 @@ impl Session<'_> {
 }
 
 impl Session<'_> {
-    /// Has another session check at once, on a server without unique-ids, whether the confirmed
-    /// deletes of this one took effect. That is in doubt if it took messages for others with the
-    /// bytes of deleted ones, or if earlier deletes were ignored.
+    /// Has the next session check, on a server without unique-ids, whether the confirmed deletes of
+    /// this one took effect: at once, or if that is not possible at the next poll. That is in doubt
+    /// if it took messages for others with the bytes of deleted ones, or if earlier deletes were
+    /// ignored.
     pub(in crate::session) fn check_deletes(
         &self,
-        listed: &Listed,
+        (listed, deletes): (&Listed, Allowance),
         ended: &mut Ended,
-        found: Findings,
-        were_ignored: bool,
+        (found, noted): (Findings, Option<Timestamp>),
+        state: &mut AccountState,
     ) {
-        let is_in_doubt = found.sent_again > 0 || were_ignored;
-        let is_checkable = listed.without_unique_ids.is_some()
-            && self.check.is_none()
+        let is_nameless = listed.without_unique_ids.is_some();
+        let now_listed = listed.listing.len();
+        let due = self.check.filter(|_| is_nameless);
+        state.deletes.check = due.and_then(|due| due.left(now_listed, ended.identified));
+        let is_in_doubt = found.sent_again > 0 || deletes.compared_only;
+        let is_checkable = is_nameless
+            && !self.check.is_some_and(|due| due.is_at_once)
             && ended.quit
-            && ended.counts.deleted > 0
-            && ended.error.is_none()
-            && !ended.stopped;
-        if is_in_doubt && is_checkable {
-            ended.again = true;
-            ended.check = Some(DeletesCheck {
-                listed: listed.listing.len(),
-                deleted: usize::try_from(ended.counts.deleted).unwrap_or(usize::MAX),
+            && ended.counts.deleted > 0;
+        if let Some(noted) = noted.filter(|_| is_in_doubt && is_checkable) {
+            ended.checks = ended.error.is_none() && !ended.stopped;
+            state.deletes.check = Some(DeletesCheck {
+                noted,
+                listed: now_listed as u64,
+                deleted: ended.counts.deleted,
+                still: None,
             });
         }
     }

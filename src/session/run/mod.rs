@@ -1,6 +1,7 @@
 //! One session: connect, log in, list, plan, transfer, quit.
 
 pub(in crate::session) mod ask;
+pub(in crate::session) mod checking;
 mod enter;
 mod first_poll;
 mod gone;
@@ -26,7 +27,7 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::{Quota, remaining};
 use crate::session::judge::struck_deletes;
-use crate::session::judge::taken::{Allowance, DeletesCheck};
+use crate::session::judge::taken::{Allowance, DueCheck};
 use crate::session::run::hiding::Hides;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed;
@@ -52,8 +53,8 @@ pub(super) struct Session<'a> {
     pub(super) budget: &'a Budget<'a>,
     /// Numbers of messages whose body exceeded the limit in an earlier session of this poll.
     pub(super) outgrown: &'a [u32],
-    /// What the session before this one deleted, if this one is to show whether that took effect.
-    pub(super) check: Option<DeletesCheck>,
+    /// The earlier deletes of which this session has to see whether they took effect.
+    pub(super) check: Option<DueCheck>,
 }
 
 /// A maildrop with an open connection, and its listing.
@@ -71,8 +72,10 @@ pub(super) struct Ended {
     pub(super) error: Option<SessionError>,
     pub(super) stopped: bool,
     pub(super) again: bool,
-    /// What the next session has to check.
-    pub(super) check: Option<DeletesCheck>,
+    /// Whether another session is to check the deletes of this one at once.
+    pub(super) checks: bool,
+    /// How many messages were identified by their digests, on a server without unique-ids.
+    pub(super) identified: usize,
     /// The rest of the allowance.
     pub(super) allowance: Option<u64>,
     /// Whether due messages were not offered, although they could have been.
@@ -227,7 +230,7 @@ impl Session<'_> {
         let mut ended = self.leave(done, hides.parks(), deletes.quit_seconds).await;
         self.doubt(&came, ended.goodbye.out_of_step, now).await?;
         self.learn_deletes(state, (noted, findings), &ended).await?;
-        self.check_deletes(&listing, &mut ended, findings, deletes.compared_only);
+        self.check_deletes((&listing, deletes), &mut ended, (findings, noted), state);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if known && ended.quit && (all_popped || !pops) {
@@ -372,7 +375,8 @@ impl Session<'_> {
             error: done.error,
             stopped: done.stopped,
             again: done.again,
-            check: None,
+            checks: false,
+            identified: done.identified.len(),
             allowance: done.allowance,
             left: done.left,
             outgrown: done.outgrown,

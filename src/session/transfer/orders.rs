@@ -9,7 +9,7 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::Quota;
 use crate::session::judge::struck_deletes::Deletable;
-use crate::session::judge::taken::{Allowance, DeletesCheck};
+use crate::session::judge::taken::{Allowance, DueCheck};
 use crate::session::server::maildrop::{Deleting, OpenMaildrop};
 use crate::session::transfer::findings::Findings;
 use crate::session::transfer::ledger::Retrieved;
@@ -59,8 +59,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) state: &'a AccountState,
     /// How many deletes may be sent, and how.
     pub(in crate::session) deletes: Allowance,
-    /// What the session before this one deleted, if this one is to show whether that took effect.
-    pub(in crate::session) check: Option<DeletesCheck>,
+    /// The earlier deletes of which this session has to see whether they took effect.
+    pub(in crate::session) check: Option<DueCheck>,
     /// What is known about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
     /// Which deletes may be sent.
