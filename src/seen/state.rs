@@ -305,11 +305,15 @@ impl NamesState {
             .is_some_and(|at| at.is_within(limits::GONE_THROUGH_SECONDS, now))
     }
 
-    /// Until when unique-ids are known to have changed: they may have changed again since, and all
-    /// messages were retrieved then at the latest.
+    /// Until when unique-ids are known to have changed: they may have changed again since. They did
+    /// when known messages were found under others, and may have when all messages were retrieved;
+    /// but for that nothing is checked twice within a day.
     pub fn changed_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let times = self.gone_through.iter().chain(&self.renamed);
-        times.filter(|at| **at <= now).max().copied()
+        let day_ago = Timestamp(now.0.saturating_sub(limits::GONE_THROUGH_SECONDS));
+        let gone_through = self.gone_through.map(|time| time.min(day_ago));
+        let renamed = self.renamed.iter().copied();
+        let times = renamed.chain(gone_through);
+        times.filter(|time| *time <= now).max()
     }
 
     /// Until when they wait after all messages were retrieved.

@@ -76,12 +76,13 @@ impl Transfer<'_> {
         (lasting, remade)
     }
 
-    /// Whether other octets of a message are not deleted, although the same lasts of them: they
+    /// Whether other octets of a message must not be deleted, although the same lasts of them: they
     /// have no Message-ID and Date, and the server counts its unique-ids, so that it may have given
-    /// this one to another message.
+    /// this one to another message. Where nothing is deleted, they are known.
     pub(in crate::session) fn is_remade_without_proof(&self, parcel: &Parcel) -> bool {
         let has_origin = parcel.head.is_some_and(HeadDigest::has_origin);
-        !has_origin && self.orders.names_are_counted
+        let deletes = self.orders.visit.retention.deletes();
+        deletes && !has_origin && self.orders.names_are_counted
     }
 
     /// Whether a server may have changed or made again this message; one that cannot be read is
