@@ -18,6 +18,7 @@ mod percent;
 mod policy;
 mod record_key;
 mod secret;
+mod server_address;
 mod stable_hash;
 pub mod text;
 mod time;
@@ -40,6 +41,7 @@ pub use policy::{
 };
 pub use record_key::RecordKey;
 pub use secret::{InvalidSecret, Secret};
+pub use server_address::ServerAddress;
 pub use stable_hash::stable_hash;
 pub use time::{Clock, DAY_SECONDS, Timestamp};
 pub use tls::{ClientCertificate, Fingerprint, TlsMode, TlsPolicy};

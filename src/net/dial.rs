@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use crate::mail::limits;
@@ -30,6 +31,24 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
         seconds,
         hint: "The host may be down, or a firewall may block the port; check host and port",
     }))
+}
+
+/// Connects to a Unix socket of this machine.
+///
+/// # Errors
+/// [`NetError::Socket`] or [`NetError::TimedOut`].
+pub async fn dial_socket(path: &Path) -> Result<UnixStream, NetError> {
+    let seconds = limits::CONNECT_SECONDS_MAX;
+    let connected = timeout(Duration::from_secs(seconds), UnixStream::connect(path)).await;
+    let connected = connected.map_err(|_| NetError::TimedOut {
+        what: format!("connecting to {}", path.display()),
+        seconds,
+        hint: "The server that listens there may be overloaded or stopped",
+    })?;
+    connected.map_err(|source| NetError::Socket {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetError> {
@@ -113,6 +132,20 @@ mod tests {
                 .contains(&format!("127.0.0.1 port {port}")),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_reached_by_its_path_which_the_error_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lmtp");
+        let error = dial_socket(&path).await.unwrap_err();
+        assert_eq!(error.code(), "connect");
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+        let _listener = tokio::net::UnixListener::bind(&path).unwrap();
+        dial_socket(&path).await.unwrap();
     }
 
     #[tokio::test]

@@ -31,6 +31,18 @@ pub enum NetError {
         /// The error of the last address.
         source: std::io::Error,
     },
+    /// Nothing accepted the connection to a Unix socket.
+    #[error(
+        "cannot connect to the socket {path}: {source}. Check its path, whether its server runs, \
+         and whether mailferry's user may write to it",
+        path = .path.display()
+    )]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The error.
+        source: std::io::Error,
+    },
     /// The time limit passed.
     #[error("{what} took more than {seconds} seconds. {hint}")]
     TimedOut {
@@ -139,7 +151,7 @@ impl NetError {
         match self {
             _ if self.is_ours() => OUT_OF_FILES_CODE,
             Self::Resolve { .. } => "resolve",
-            Self::Connect { .. } => "connect",
+            Self::Connect { .. } | Self::Socket { .. } => "connect",
             Self::TimedOut { .. } => "net_timeout",
             Self::Io(_) => "connection_lost",
             Self::Handshake { .. } => "tls_handshake",
@@ -184,7 +196,10 @@ impl NetError {
     /// Whether this process or this machine has no file descriptor left. The server is not to blame
     /// for that.
     pub fn is_ours(&self) -> bool {
-        let (Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Io(source)) = self
+        let (Self::Resolve { source, .. }
+        | Self::Connect { source, .. }
+        | Self::Socket { source, .. }
+        | Self::Io(source)) = self
         else {
             return false;
         };

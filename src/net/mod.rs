@@ -16,7 +16,7 @@ mod tls;
 mod tls_stream;
 mod wire;
 
-pub use dial::dial;
+pub use dial::{dial, dial_socket};
 pub use error::{CertificateFault, NetError};
 pub use roots::{Roots, SystemRoots};
 pub use tls::Connector;

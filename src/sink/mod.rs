@@ -14,6 +14,7 @@ pub mod mda;
 mod offer;
 mod outcome;
 pub mod render;
+mod server;
 pub mod smtp;
 mod worker;
 

@@ -42,12 +42,15 @@ pub const BLIND_WATCH_MILLISECONDS: u64 = 10;
 /// of the session.
 pub const RELAY_WRITE_OCTETS: usize = 64 * 1024;
 
-/// Seconds that an idle connection to a relay is kept. Postfix closes idle connections after 300
-/// seconds, other relays sooner; a new connection is cheap.
+/// Seconds that an idle connection to a relay or an LMTP server is kept. Postfix and Dovecot close
+/// idle connections after 300 seconds, other servers sooner; a new connection is cheap.
 pub const RELAY_IDLE_SECONDS_MAX: u64 = 20;
 
 /// Seconds for a relay's reply to QUIT: every message was answered before.
 pub const RELAY_QUIT_SECONDS_MAX: u64 = 2;
+
+/// The recipients of one transaction. RFC 5321 section 4.5.3.1.8 makes servers accept this many.
+pub const RECIPIENTS_MAX: usize = 100;
 
 /// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
 pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
@@ -55,6 +58,3 @@ pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
 /// A whole reply of a relay. lettre parses a reply from its start at each new line, so time grows
 /// with the square of the length. The longest honest reply, to EHLO, has a few hundred octets.
 pub const SMTP_REPLY_OCTETS_MAX: usize = 16 * 1024;
-
-/// Lines of one reply before STARTTLS; real replies have about twenty.
-pub const SMTP_REPLY_LINES_MAX: u32 = 200;

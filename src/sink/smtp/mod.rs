@@ -2,32 +2,26 @@
 //! TLS stream.
 //!
 //! lettre's own transport is not used: a dropped send returns its connection to the pool out of
-//! step, and the next message receives the previous one's reply. Here a connection is out of the
-//! pool while it is used, and returns only after a clean final 2xx. This is the only room that uses
-//! lettre.
+//! step, and the next message receives the previous one's reply. Here lettre opens the session,
+//! logs in and reads replies; what a transaction says comes from
+//! [`proto::transaction`](crate::proto::transaction). This is the only room that uses lettre.
 
 mod connect;
-mod data;
-mod idle;
-mod recipient;
-mod reply;
-mod sender;
-mod stuffing;
+mod session;
 mod tap;
-mod transaction;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
 
-use crate::mail::{Secret, TlsMode};
+use crate::mail::{Secret, TlsMode, limits};
 use crate::net::Connector;
+use crate::proto::transaction::Dialect;
+use crate::sink::server::{Classifier, MailClient, MailServer};
 use crate::sink::{Begin, Offer, Outcome, Refusal, Sink};
 
-use idle::Idle;
-use transaction::{Transaction, TransactionEnd};
+use session::RelaySession;
 
 /// The settings of a relay.
 #[derive(Clone)]
@@ -57,74 +51,39 @@ pub trait RelayLogin: Send + Sync {
 }
 
 /// A sink that passes messages to a relay.
-pub struct Smtp {
-    settings: Arc<SmtpSettings>,
-    /// Fair: the first to ask is served first.
-    turns: Semaphore,
-    idle: Idle,
-}
+pub struct Smtp(MailClient<Relay>);
+
+/// A relay.
+struct Relay(SmtpSettings);
 
 impl Smtp {
     /// A relay; no connection is made before the first message.
     pub fn new(settings: SmtpSettings) -> Self {
-        let turns = Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS));
-        Self {
-            settings: Arc::new(settings),
-            turns,
-            idle: Idle::default(),
+        let parallel = settings.parallel;
+        Self(MailClient::new(Relay(settings), parallel))
+    }
+}
+
+impl MailServer for Relay {
+    type Link = RelaySession;
+
+    async fn connect(&self) -> Result<RelaySession, Refusal> {
+        connect::connect(&self.0).await
+    }
+
+    fn classifier(&self) -> Classifier<'_> {
+        Classifier {
+            dialect: Dialect::Smtp,
+            helo: &self.0.helo,
         }
     }
 
-    async fn transact(&self, offer: Offer<'_>, begin: &Begin) -> Vec<Outcome> {
-        let mut transaction = Transaction {
-            settings: &self.settings,
-            offer,
-            null_sender: false,
-        };
-        if let Some(relay) = self.idle.take() {
-            if !begin.begin() {
-                self.idle.put(relay);
-                return Vec::new();
-            }
-            match transaction.run(relay).await {
-                // The relay ends a session in which it accepted messages. That is no answer to this
-                // message, which gets a new session.
-                TransactionEnd::Closing(_) => {}
-                TransactionEnd::SenderRefused(_) => transaction.null_sender = true,
-                ended => return self.conclude(ended),
-            }
-        }
-        loop {
-            let relay = match connect::connect(&self.settings).await {
-                Ok(relay) => relay,
-                Err(refusal) => {
-                    return vec![Outcome::Refused(refusal); offer.envelope.recipients.len()];
-                }
-            };
-            // Nothing of the message is said before this.
-            if !begin.begin() {
-                self.idle.put(relay);
-                return Vec::new();
-            }
-            match transaction.run(relay).await {
-                TransactionEnd::SenderRefused(_) if !transaction.null_sender => {
-                    transaction.null_sender = true;
-                }
-                ended => return self.conclude(ended),
-            }
-        }
+    fn step(&self) -> Duration {
+        self.0.timeout
     }
 
-    fn conclude(&self, ended: TransactionEnd) -> Vec<Outcome> {
-        match ended {
-            TransactionEnd::Cleanly(relay, outcomes) => {
-                self.idle.put(relay);
-                outcomes
-            }
-            TransactionEnd::Badly(outcomes)
-            | TransactionEnd::Closing(outcomes)
-            | TransactionEnd::SenderRefused(outcomes) => outcomes,
-        }
+    fn recipients_max(&self) -> usize {
+        limits::RECIPIENTS_MAX
     }
 }
 
@@ -134,16 +93,10 @@ impl Sink for Smtp {
     }
 
     fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
-        Box::pin(async move {
-            // Never closed; if it were, an empty answer accepts nothing.
-            let Ok(_turn) = self.turns.acquire().await else {
-                return Vec::new();
-            };
-            self.transact(offer, &begin).await
-        })
+        Box::pin(self.0.offer(offer, begin))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.idle.close())
+        Box::pin(self.0.close())
     }
 }

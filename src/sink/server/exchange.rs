@@ -1,0 +1,215 @@
+//! Does what a transaction says, on a connection.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::fault;
+use crate::proto::transaction::{
+    Dialect, Outgoing, RecipientAnswer, RecipientTest, ServerReply, Transaction, TransactionAct,
+    TransactionEnd,
+};
+use crate::sink::server::Link;
+use crate::sink::server::classifier::Classifier;
+use crate::sink::server::message::{Unwritten, write_message};
+use crate::sink::{Fault, Offer, Outcome, Refusal};
+
+/// One message for one or more recipients, to one server.
+pub(super) struct Exchange<'a> {
+    pub(super) classifier: Classifier<'a>,
+    pub(super) offer: Offer<'a>,
+    /// How long each step may take.
+    pub(super) step: Duration,
+}
+
+/// A transaction that is over.
+pub(super) struct Exchanged {
+    pub(super) end: TransactionEnd,
+    /// One for each recipient.
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) has_null_sender: bool,
+}
+
+impl Exchanged {
+    /// Whether the server took the message for any recipient.
+    pub(super) fn has_accepted(&self) -> bool {
+        let mut outcomes = self.outcomes.iter();
+        outcomes.any(|outcome| matches!(outcome, Outcome::Accepted(_)))
+    }
+}
+
+impl Exchange<'_> {
+    /// Offers the message.
+    pub(super) async fn transact<L: Link>(&self, link: &mut L) -> Exchanged {
+        let outgoing = Outgoing {
+            sender: &self.offer.envelope.sender,
+            recipients: &self.offer.envelope.recipients,
+            octets: self.offer.message.octets(),
+            added_octets: added_octets(self.offer.trace),
+        };
+        let dialect = self.classifier.dialect;
+        let mut transaction = Transaction::new(dialect, &link.extensions(), &outgoing);
+        let (mut why_withheld, mut dot_is_sent) = (None, false);
+        let end = loop {
+            self.hear_extra(link, &mut transaction).await;
+            let act = transaction.act();
+            if is_turn_of_server(&act) && link.is_ahead() {
+                why_withheld = Some(self.out_of_step());
+                transaction.disbelieve();
+                continue;
+            }
+            match act {
+                TransactionAct::Begin(lines) | TransactionAct::Rcpt(lines) => {
+                    transaction.heard(self.ask(link, &lines).await);
+                }
+                TransactionAct::Command(line) => transaction.heard(self.ask(link, line).await),
+                TransactionAct::Hear => transaction.heard(self.hear(link).await),
+                TransactionAct::Message => {
+                    why_withheld = self.send_message(link, &mut transaction).await;
+                }
+                TransactionAct::Dot => {
+                    transaction.heard(self.send_dot(link).await);
+                    dot_is_sent = true;
+                }
+                TransactionAct::End(end) => break end,
+            }
+            if dot_is_sent && dialect == Dialect::Lmtp {
+                fault::pass("lmtp.replied");
+            }
+        };
+        let has_null_sender = transaction.has_null_sender();
+        let answers = transaction.into_answers().into_iter();
+        let outcome = |answer| self.outcome(answer, why_withheld.as_ref());
+        let exchanged = Exchanged {
+            end,
+            outcomes: answers.map(outcome).collect(),
+            has_null_sender,
+        };
+        if dialect == Dialect::Smtp && exchanged.has_accepted() {
+            fault::pass("smtp.accepted");
+        }
+        exchanged
+    }
+
+    /// Tests recipients with the null sender: the reply to each, as far as the test could be made.
+    pub(super) async fn test<L: Link>(
+        &self,
+        link: &mut L,
+        mut test: RecipientTest,
+    ) -> Vec<ServerReply> {
+        while let Some(command) = test.command() {
+            let reply = self.ask(link, command).await;
+            test.heard(reply);
+        }
+        test.into_replies()
+    }
+
+    /// Hears the replies that arrived although all that were due have been heard.
+    async fn hear_extra<L: Link>(&self, link: &mut L, transaction: &mut Transaction) {
+        if !transaction.is_settled() {
+            return;
+        }
+        for _ in 0..=self.offer.envelope.recipients.len() {
+            if link.is_in_step() {
+                return;
+            }
+            let reply = self.hear(link).await;
+            transaction.overheard(&reply);
+            if matches!(reply, ServerReply::Lost(_)) {
+                return;
+            }
+        }
+    }
+
+    /// Sends the message; returns why it must be withheld, if it must.
+    async fn send_message<L: Link>(
+        &self,
+        link: &mut L,
+        transaction: &mut Transaction,
+    ) -> Option<Refusal> {
+        let written = write_message(link, &self.offer, self.step).await;
+        // A server that speaks before the dot usually refuses the message.
+        if !link.is_in_step() {
+            transaction.heard(self.hear(link).await);
+            return None;
+        }
+        match written {
+            Ok(()) => transaction.message_written(),
+            // Before the dot nothing is accepted, whatever was written.
+            Err(Unwritten::Broken(error)) => transaction.heard(lost(&error)),
+            Err(Unwritten::Silent) => transaction.heard(self.silence()),
+            Err(Unwritten::Unreadable(refusal)) => {
+                transaction.withhold();
+                return Some(refusal);
+            }
+        }
+        None
+    }
+
+    async fn send_dot<L: Link>(&self, link: &mut L) -> ServerReply {
+        match timeout(self.step, link.write(b".\r\n")).await {
+            // From here on the server may have the message.
+            Ok(Ok(())) => {
+                match self.classifier.dialect {
+                    Dialect::Smtp => fault::pass("smtp.dot_sent"),
+                    Dialect::Lmtp => fault::pass("lmtp.dot_sent"),
+                }
+                self.hear(link).await
+            }
+            Ok(Err(error)) => lost(&error),
+            Err(_) => self.silence(),
+        }
+    }
+
+    /// Sends one or more lines and hears the first reply.
+    async fn ask<L: Link>(&self, link: &mut L, lines: &str) -> ServerReply {
+        match timeout(self.step, link.write(lines.as_bytes())).await {
+            Ok(Ok(())) => self.hear(link).await,
+            Ok(Err(error)) => lost(&error),
+            Err(_) => self.silence(),
+        }
+    }
+
+    async fn hear<L: Link>(&self, link: &mut L) -> ServerReply {
+        let heard = timeout(self.step, link.hear()).await;
+        heard.unwrap_or_else(|_| self.silence())
+    }
+
+    /// The first reply to no command is no proof that the server is down.
+    fn out_of_step(&self) -> Refusal {
+        self.classifier.gibberish(Fault::DestinationOrMessage)
+    }
+
+    fn silence(&self) -> ServerReply {
+        ServerReply::Lost(self.classifier.silence(self.step))
+    }
+
+    fn outcome(&self, answer: RecipientAnswer, why_withheld: Option<&Refusal>) -> Outcome {
+        Outcome::Refused(match answer {
+            RecipientAnswer::Accepted(reply) => return Outcome::Accepted(reply.shown_with_code()),
+            RecipientAnswer::Refused(step, reply) => self.classifier.refusal(step, &reply),
+            RecipientAnswer::Unsendable(why) => self.classifier.unsendable(why),
+            RecipientAnswer::Withheld => match why_withheld {
+                Some(refusal) => refusal.clone(),
+                None => self.out_of_step(),
+            },
+        })
+    }
+}
+
+/// Whether this act is only right while the server waits for us.
+const fn is_turn_of_server(act: &TransactionAct) -> bool {
+    matches!(
+        act,
+        TransactionAct::Command(_) | TransactionAct::Rcpt(_) | TransactionAct::Dot
+    )
+}
+
+fn lost(error: &std::io::Error) -> ServerReply {
+    ServerReply::Lost(error.to_string())
+}
+
+/// The octets of our own field, whose lines end in LF and are sent with CRLF.
+fn added_octets(trace: &str) -> u64 {
+    (trace.len() + trace.matches('\n').count()) as u64
+}
