@@ -10,11 +10,12 @@ use futures_util::future::BoxFuture;
 use crate::agent::breaker::Breaker;
 use crate::agent::{AgentOrders, Assignment, OnlyOwner, Prepare, explain};
 use crate::config::{self, Config, DeliveryKind, Environment};
-use crate::mail::{Clock, Secret, TlsMode};
+use crate::mail::{Clock, Secret, TlsMode, TlsPolicy};
 use crate::net::{Connector, IoStream, NetError, Roots, Wire, dial};
 use crate::secrets;
 use crate::seen::{Seal, Seen};
 use crate::session::{Collaborators, Connect, CopyStore, Login, SessionError, Stop, Visit};
+use crate::sink::lmtp::{Lmtp, LmtpSettings};
 use crate::sink::maildir::Maildir;
 use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
@@ -143,6 +144,7 @@ impl Wiring {
         let sink: Arc<dyn Sink> = match &from.kind {
             DeliveryKind::Mda(mda) => Arc::new(self.mda(from, mda)?),
             DeliveryKind::Smtp(smtp) => Arc::new(self.smtp(from, smtp)?),
+            DeliveryKind::Lmtp(lmtp) => Arc::new(self.lmtp(from, lmtp)?),
             DeliveryKind::Maildir(maildir) => {
                 let (user, group) = (maildir.user.as_deref(), maildir.group.as_deref());
                 let made = Maildir::of_user(&maildir.path, user, group);
@@ -198,11 +200,7 @@ impl Wiring {
         from: &config::DeliveryConfig,
         smtp: &config::SmtpConfig,
     ) -> Result<Smtp, WiringError> {
-        let connector =
-            Connector::new(&smtp.tls, &self.parts.roots).map_err(|source| WiringError::Tls {
-                what: format!("delivery.{}", from.name),
-                source,
-            })?;
+        let connector = self.connector(from, &smtp.tls)?;
         let login = smtp.login.clone().map(|login| {
             let environment = self.parts.environment.clone();
             Arc::new(ConfiguredLogin { login, environment }) as Arc<dyn RelayLogin>
@@ -220,6 +218,33 @@ impl Wiring {
             timeout: smtp.timeout,
             parallel: from.parallel,
         }))
+    }
+
+    fn lmtp(
+        &self,
+        from: &config::DeliveryConfig,
+        lmtp: &config::LmtpConfig,
+    ) -> Result<Lmtp, WiringError> {
+        Ok(Lmtp::new(LmtpSettings {
+            address: lmtp.address.clone(),
+            tls: lmtp.tls.mode,
+            connector: self.connector(from, &lmtp.tls)?,
+            helo: self.parts.own_host.clone(),
+            timeout: lmtp.timeout,
+            parallel: from.parallel,
+            recipients_max: lmtp.recipients_max,
+        }))
+    }
+
+    fn connector(
+        &self,
+        from: &config::DeliveryConfig,
+        tls: &TlsPolicy,
+    ) -> Result<Connector, WiringError> {
+        Connector::new(tls, &self.parts.roots).map_err(|source| WiringError::Tls {
+            what: format!("delivery.{}", from.name),
+            source,
+        })
     }
 
     fn assign(

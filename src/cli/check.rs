@@ -114,6 +114,8 @@ fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Resul
                 line(out, "  password", password(secret))?;
             }
         }
+        CheckedKind::Lmtp { server: lmtp } => line(out, "  LMTP server", server(lmtp))?,
+        CheckedKind::LmtpSocket { path } => line(out, "  LMTP socket", path)?,
         CheckedKind::Maildir { path, user } => {
             line(out, "  folder", path)?;
             if let Some(user) = user {

@@ -73,9 +73,10 @@ settings! {
         /// "auto": SASL PLAIN if the server announces it, else USER and PASS. "user-pass" or
         /// "plain": only that. "apop": APOP; "auto" never tries it.
         auth: Word<LoginMethod> = Without::Default("\"auto\""),
-        /// The envelope recipient for a relay; {recipient} and $RECIPIENT for an MDA.
+        /// The envelope recipient for lmtp and smtp; {recipient} and $RECIPIENT for an MDA.
         recipient: Address = Without::Otherwise(
-            "the account's name. Required for smtp, and for an mda with {recipient} in its command",
+            "the account's name. Required for lmtp and smtp, and for an mda with {recipient} in \
+             its command",
             "\"jane@home.lan\"",
         ),
         /// The destination: the NAME of a [delivery.NAME].
@@ -370,7 +371,7 @@ impl Resolver<'_> {
             Given::Not => {
                 let delivery = delivery?;
                 let needed = match deliveries.get(delivery).map(|table| &table.value) {
-                    Some(DeliveryTable::Smtp(_)) => true,
+                    Some(DeliveryTable::Smtp(_) | DeliveryTable::Lmtp(_)) => true,
                     Some(DeliveryTable::Mda(mda)) => mda
                         .command
                         .get()

@@ -3,7 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use crate::config::account::AccountTable;
-use crate::config::delivery::{DeliveryTable, MaildirTable, MdaTable, SmtpTable};
+use crate::config::delivery::{DeliveryTable, LmtpTable, MaildirTable, MdaTable, SmtpTable};
 use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
@@ -208,7 +208,7 @@ fn refuse_token(reader: &mut TableReader<'_, '_>) {
 }
 
 fn delivery_of(mut reader: TableReader<'_, '_>, place: SourcePlace) -> DeliveryTable {
-    let types = ["mda", "smtp", "maildir"];
+    let types = ["mda", "lmtp", "smtp", "maildir"];
     let kind = match reader.take::<String>("type") {
         Given::As(kind) => kind,
         Given::Badly => return DeliveryTable::Unknown,
@@ -216,30 +216,25 @@ fn delivery_of(mut reader: TableReader<'_, '_>, place: SourcePlace) -> DeliveryT
             let complaint = Complaint::Missing {
                 name: "type",
                 table: reader.header().to_owned(),
-                hint: "give it type = \"mda\", \"smtp\" or \"maildir\"".to_owned(),
+                hint: "give it type = \"lmtp\", \"mda\", \"smtp\" or \"maildir\"".to_owned(),
             };
             reader.complain(place.offset, complaint);
             return DeliveryTable::Unknown;
         }
     };
-    let offset = kind.place.offset;
     match kind.value.as_str() {
         "mda" => DeliveryTable::Mda(read_delivery(reader)),
         "smtp" => DeliveryTable::Smtp(read_delivery(reader)),
         "maildir" => DeliveryTable::Maildir(read_delivery(reader)),
-        "lmtp" => {
-            let what = "type = \"lmtp\"".to_owned();
-            reader.complain(offset, Complaint::NotYet(what));
-            DeliveryTable::Unknown
-        }
+        "lmtp" => DeliveryTable::Lmtp(read_delivery(reader)),
         other => {
             let hint = nearest(other, types)
                 .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
             let complaint = Complaint::Value {
                 name: "type".to_owned(),
-                why: format!("it is \"mda\", \"smtp\" or \"maildir\"{hint}"),
+                why: format!("it is \"lmtp\", \"mda\", \"smtp\" or \"maildir\"{hint}"),
             };
-            reader.complain(offset, complaint);
+            reader.complain(kind.place.offset, complaint);
             DeliveryTable::Unknown
         }
     }
@@ -249,7 +244,7 @@ fn read_delivery<T: Table>(mut reader: TableReader<'_, '_>) -> T {
     let table = T::read(&mut reader);
     let known: Vec<_> = names::<T>().chain(["type"]).collect();
     reader.finish(&known, |name| {
-        belongs(name, &[MDA, SMTP, MAILDIR, TOP, ACCOUNT])
+        belongs(name, &[MDA, SMTP, LMTP, MAILDIR, TOP, ACCOUNT])
     });
     table
 }
@@ -288,6 +283,7 @@ const DELIVERY: Home = Home {
     has: |name| {
         has::<MdaTable>(name)
             || has::<SmtpTable>(name)
+            || has::<LmtpTable>(name)
             || has::<MaildirTable>(name)
             || name == "type"
     },
@@ -299,6 +295,10 @@ const MDA: Home = Home {
 const SMTP: Home = Home {
     is: "in a delivery of type = \"smtp\"",
     has: has::<SmtpTable>,
+};
+const LMTP: Home = Home {
+    is: "in a delivery of type = \"lmtp\"",
+    has: has::<LmtpTable>,
 };
 const MAILDIR: Home = Home {
     is: "in a delivery of type = \"maildir\"",

@@ -27,7 +27,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 pub use account::Account;
-pub use delivery::{DeliveryConfig, DeliveryKind, MaildirConfig, MdaConfig, SmtpConfig, SmtpLogin};
+pub use delivery::{
+    DeliveryConfig, DeliveryKind, LmtpConfig, MaildirConfig, MdaConfig, SmtpConfig, SmtpLogin,
+};
 pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
 pub use nearest::nearest;
@@ -119,3 +121,6 @@ const LOGIN_PORTS: (u16, u16) = (995, 110);
 /// The ports of submission over TLS (RFC 8314 section 3.3), of submission (RFC 6409) and of
 /// relaying (RFC 5321).
 const SUBMIT_PORTS: (u16, u16, u16) = (465, 587, 25);
+
+/// The usual port of LMTP; none is assigned, and RFC 2033 forbids that of SMTP.
+const LMTP_PORT: u16 = 24;

@@ -2,7 +2,7 @@
 //! declarations.
 
 use crate::config::account::AccountTable;
-use crate::config::delivery::{MaildirTable, MdaTable, SmtpTable};
+use crate::config::delivery::{LmtpTable, MaildirTable, MdaTable, SmtpTable};
 use crate::config::setting::{Setting, Table, Without};
 use crate::config::top::{LogTable, TopTable};
 
@@ -20,6 +20,9 @@ pub fn reference() -> String {
     table(&mut out, "[delivery.local]", MDA);
     out.push_str("\n#type = \"mda\"\n");
     settings::<MdaTable>(&mut out);
+    table(&mut out, "[delivery.mailbox]", LMTP);
+    out.push_str("\n#type = \"lmtp\"\n");
+    settings::<LmtpTable>(&mut out);
     table(&mut out, "[delivery.relay]", SMTP);
     out.push_str("\n#type = \"smtp\"\n");
     settings::<SmtpTable>(&mut out);
@@ -60,6 +63,14 @@ fn one(out: &mut String, setting: &Setting) {
             out.push_str(&format!("# Default: {default}.\n"));
             example
         }
+        // As an explanation, so that the file stays valid when all settings are uncommented.
+        Without::Others(others, example) => {
+            out.push_str(&format!(
+                "# Instead of {others}:\n# {} = {example}\n",
+                setting.name
+            ));
+            return;
+        }
     };
     out.push_str(&format!("#{} = {shown}\n", setting.name));
 }
@@ -91,6 +102,11 @@ The destinations: [delivery.NAME], as many as you like. This one passes each mes
 makes it refuse mail instead of bouncing it, and -o quota_full_tempfail=yes makes mail for a
 mailbox that is over its quota wait; without it, dovecot-lda exits with 77, and that mail goes to
 the quarantine.";
+
+const LMTP: &str = "\
+A delivery that passes messages to a mail server which stores them itself: Dovecot, Cyrus, Stalwart.
+Prefer it to a program where the server has it: one connection serves many messages, and the server
+answers for each recipient by itself.";
 
 const SMTP: &str = "A delivery that sends messages to a mail server (a relay).";
 

@@ -157,13 +157,15 @@ pub(super) fn chosen<T: Copy>(given: &At<Word<T>>) -> T {
 mod tests {
     use super::*;
     use crate::config::account::AccountTable;
-    use crate::config::delivery::{MaildirTable, MdaTable, SmtpTable};
+    use crate::config::delivery::{LmtpTable, MaildirTable, MdaTable, SmtpTable};
     use crate::config::setting::{Setting, Without};
     use crate::config::top::{LogTable, TopTable};
 
     fn every_value_is_read<T: Table>() -> Vec<String> {
         let value = |setting: &Setting| match setting.without {
-            Without::Required(example) | Without::Otherwise(_, example) => example,
+            Without::Required(example)
+            | Without::Otherwise(_, example)
+            | Without::Others(_, example) => example,
             Without::Default(value) => value,
         };
         let lines: Vec<_> = T::SETTINGS
@@ -196,6 +198,7 @@ mod tests {
         assert_eq!(every_value_is_read::<AccountTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<MdaTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<SmtpTable>(), [""; 0]);
+        assert_eq!(every_value_is_read::<LmtpTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<MaildirTable>(), [""; 0]);
     }
 }

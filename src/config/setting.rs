@@ -28,6 +28,9 @@ pub(super) enum Without {
     Default(&'static str),
     /// The first text describes it; the second is an example.
     Otherwise(&'static str, &'static str),
+    /// The settings that the first text names. They and this one exclude each other. The second
+    /// text is an example.
+    Others(&'static str, &'static str),
 }
 
 /// Whether a setting was given.

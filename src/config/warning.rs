@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::system::{Storage, System};
-use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS};
-use crate::mail::{AccountName, TlsMode, TlsPolicy};
+use crate::config::value::{is_loopback, is_private};
+use crate::config::{
+    Account, Config, DeliveryKind, LOGIN_PORTS, LmtpConfig, SUBMIT_PORTS, SmtpConfig,
+};
+use crate::mail::{AccountName, ServerAddress, TlsMode, TlsPolicy};
 
 /// Something the operator should look at. It stops nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +46,12 @@ pub enum Warning {
              read it. Use `tls` = \"starttls\" or \"implicit\" if the relay has it"
     )]
     RelayCleartext { delivery: String },
+    /// Mail is sent unencrypted to an LMTP server on another network.
+    #[error(
+        "[delivery.{delivery}] sends all mail unencrypted to {host}, which is neither this machine \
+         nor a private address. Use `tls` = \"starttls\" or \"implicit\" if the server has it"
+    )]
+    LmtpCleartext { delivery: String, host: String },
     /// TLS settings without effect.
     #[error(
         "{table} has tls_ca_file, tls_fingerprint or a client certificate, which have no effect \
@@ -112,6 +121,7 @@ impl Warning {
             Self::RelayPort { .. } => "relay_port",
             Self::Cleartext { .. } => "cleartext",
             Self::RelayCleartext { .. } => "relay_cleartext",
+            Self::LmtpCleartext { .. } => "lmtp_cleartext",
             Self::UselessTls { .. } => "useless_tls",
             Self::MdaAsRoot { .. } => "mda_as_root",
             Self::UserWithoutRoot { .. } => "user_without_root",
@@ -174,34 +184,8 @@ impl Config {
                 }
                 of_dovecot_lda(name, &mda.command, warnings);
             }
-            Some(DeliveryKind::Smtp(smtp)) => {
-                let helo = smtp.helo.as_ref().unwrap_or(&system.host);
-                if helo.contains('_') {
-                    let (delivery, helo) = (delivery(), helo.clone());
-                    warnings.push(Warning::HeloUnderscore { delivery, helo });
-                }
-                let usual = match (smtp.tls.mode, smtp.port) {
-                    (TlsMode::StartTls | TlsMode::None, port) if port == SUBMIT_PORTS.0 => {
-                        Some("implicit")
-                    }
-                    (TlsMode::Implicit, port) if port == SUBMIT_PORTS.1 => Some("starttls"),
-                    (TlsMode::Implicit, port) if port == SUBMIT_PORTS.2 => Some("starttls"),
-                    _ => None,
-                };
-                if let Some(usual) = usual {
-                    let delivery = delivery();
-                    warnings.push(Warning::RelayPort { delivery, usual });
-                }
-                if smtp.tls.mode == TlsMode::None && smtp.login.is_some() {
-                    warnings.push(Warning::RelayCleartext {
-                        delivery: delivery(),
-                    });
-                }
-                if protects_nothing(&smtp.tls) {
-                    let table = format!("[delivery.{name}]");
-                    warnings.push(Warning::UselessTls { table });
-                }
-            }
+            Some(DeliveryKind::Smtp(smtp)) => of_relay(name, smtp, system, warnings),
+            Some(DeliveryKind::Lmtp(lmtp)) => of_lmtp(name, lmtp, warnings),
             Some(DeliveryKind::Maildir(maildir))
                 if !system.root && (maildir.user.is_some() || maildir.group.is_some()) =>
             {
@@ -210,6 +194,48 @@ impl Config {
             }
             Some(DeliveryKind::Maildir(_)) | None => {}
         }
+    }
+}
+
+fn of_relay(name: &str, smtp: &SmtpConfig, system: &System, warnings: &mut Vec<Warning>) {
+    let delivery = || name.to_owned();
+    let helo = smtp.helo.as_ref().unwrap_or(&system.host);
+    if helo.contains('_') {
+        let (delivery, helo) = (delivery(), helo.clone());
+        warnings.push(Warning::HeloUnderscore { delivery, helo });
+    }
+    let usual = match (smtp.tls.mode, smtp.port) {
+        (TlsMode::StartTls | TlsMode::None, port) if port == SUBMIT_PORTS.0 => Some("implicit"),
+        (TlsMode::Implicit, port) if port == SUBMIT_PORTS.1 => Some("starttls"),
+        (TlsMode::Implicit, port) if port == SUBMIT_PORTS.2 => Some("starttls"),
+        _ => None,
+    };
+    if let Some(usual) = usual {
+        let delivery = delivery();
+        warnings.push(Warning::RelayPort { delivery, usual });
+    }
+    if smtp.tls.mode == TlsMode::None && smtp.login.is_some() {
+        let delivery = delivery();
+        warnings.push(Warning::RelayCleartext { delivery });
+    }
+    if protects_nothing(&smtp.tls) {
+        let table = format!("[delivery.{name}]");
+        warnings.push(Warning::UselessTls { table });
+    }
+}
+
+fn of_lmtp(name: &str, lmtp: &LmtpConfig, warnings: &mut Vec<Warning>) {
+    if let ServerAddress::Tcp { host, .. } = &lmtp.address
+        && lmtp.tls.mode == TlsMode::None
+        && !is_loopback(host)
+        && !is_private(host)
+    {
+        let (delivery, host) = (name.to_owned(), host.clone());
+        warnings.push(Warning::LmtpCleartext { delivery, host });
+    }
+    if protects_nothing(&lmtp.tls) {
+        let table = format!("[delivery.{name}]");
+        warnings.push(Warning::UselessTls { table });
     }
 }
 

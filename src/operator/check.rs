@@ -8,8 +8,8 @@ use rustix::fs::{Access, access};
 use crate::config::{
     Account, Config, DeliveryConfig, DeliveryKind, Environment, SecretSource, System,
 };
-use crate::mail::TlsPolicy;
 use crate::mail::text::Shown;
+use crate::mail::{ServerAddress, TlsPolicy};
 use crate::net::Roots;
 use crate::operator::{
     Answer, Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
@@ -124,6 +124,17 @@ impl Checker<'_> {
                 CheckedKind::Smtp {
                     server: server(&smtp.host, smtp.port, &smtp.tls),
                     login,
+                }
+            }
+            DeliveryKind::Lmtp(lmtp) => {
+                self.tls_files(&title, &lmtp.tls);
+                match &lmtp.address {
+                    ServerAddress::Tcp { host, port } => CheckedKind::Lmtp {
+                        server: server(host, *port, &lmtp.tls),
+                    },
+                    ServerAddress::Socket(path) => CheckedKind::LmtpSocket {
+                        path: path.display().to_string(),
+                    },
                 }
             }
             DeliveryKind::Maildir(maildir) => CheckedKind::Maildir {

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use crate::config::{Config, DeliveryConfig, DeliveryKind, Environment, SecretSource};
-use crate::mail::TlsPolicy;
+use crate::config::{
+    Config, DeliveryConfig, DeliveryKind, Environment, MaildirConfig, SecretSource,
+};
+use crate::mail::{ServerAddress, TlsPolicy};
 use crate::net::{Connector, Roots};
 use crate::operator::house::QUARANTINE;
 use crate::quarantine::Quarantine;
@@ -28,7 +30,7 @@ pub(super) fn problems_of_delivery(title: &str, delivery: &DeliveryConfig) -> Ve
     let (user, group) = match &delivery.kind {
         DeliveryKind::Mda(mda) => (&mda.user, &mda.group),
         DeliveryKind::Maildir(maildir) => (&maildir.user, &maildir.group),
-        DeliveryKind::Smtp(_) => (&None, &None),
+        DeliveryKind::Smtp(_) | DeliveryKind::Lmtp(_) => (&None, &None),
     };
     if let Err(error) = find_user(user.as_deref(), group.as_deref()) {
         problems.push(format!("{title}: {error}"));
@@ -136,12 +138,38 @@ pub(super) fn warning_of_secret(
     })
 }
 
+/// Warns of what a delivery would fail at later.
+pub(super) fn warning_of_delivery(title: &str, delivery: &DeliveryConfig) -> Option<String> {
+    match &delivery.kind {
+        DeliveryKind::Maildir(maildir) => warning_of_maildir(title, maildir),
+        DeliveryKind::Lmtp(lmtp) => match &lmtp.address {
+            ServerAddress::Socket(path) => warning_of_socket(title, path),
+            ServerAddress::Tcp { .. } => None,
+        },
+        DeliveryKind::Mda(_) | DeliveryKind::Smtp(_) => None,
+    }
+}
+
+/// Warns of a socket that nothing listens on, or that this user may not use. The server may be
+/// started later.
+fn warning_of_socket(title: &str, path: &Path) -> Option<String> {
+    let shown = path.display();
+    let what = match access(path, Access::WRITE_OK) {
+        Ok(()) => return None,
+        Err(rustix::io::Errno::NOENT) => {
+            format!("there is no socket {shown}: is its server running?")
+        }
+        Err(_) => format!(
+            "this user may not write to the socket {shown}: run `check` as the user that mailferry \
+             runs as, or let the server give that user access"
+        ),
+    };
+    Some(format!("{title}: {what}"))
+}
+
 /// Warns of a Maildir of root in a folder of another user, who could not read the messages that
 /// root stores there.
-pub(super) fn warning_of_delivery(title: &str, delivery: &DeliveryConfig) -> Option<String> {
-    let DeliveryKind::Maildir(maildir) = &delivery.kind else {
-        return None;
-    };
+fn warning_of_maildir(title: &str, maildir: &MaildirConfig) -> Option<String> {
     let path = &maildir.path;
     let owner = |path: &Path| path.metadata().ok().map(|folder| folder.uid());
     let (own, above) = (owner(path)?, owner(path.parent()?)?);

@@ -135,6 +135,16 @@ pub enum CheckedKind {
         /// User name and password, if the relay requires a login.
         login: Option<(String, CheckedPassword)>,
     },
+    /// An LMTP server.
+    Lmtp {
+        /// The server.
+        server: CheckedServer,
+    },
+    /// An LMTP server on this machine.
+    LmtpSocket {
+        /// Its socket.
+        path: String,
+    },
     /// A Maildir.
     Maildir {
         /// Its folder.

@@ -153,7 +153,10 @@ impl From<Retried> for RetryOutcome {
                 words: refusal.words,
                 for_now: matches!(
                     refusal.fault,
-                    Fault::Ours | Fault::MessageTransient | Fault::MessageUnknown
+                    Fault::Ours
+                        | Fault::RecipientTransient
+                        | Fault::MessageTransient
+                        | Fault::MessageUnknown
                 ),
             },
         }

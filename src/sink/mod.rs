@@ -9,6 +9,7 @@ pub mod breaker;
 mod delivery;
 mod gate;
 mod line_ends;
+pub mod lmtp;
 pub mod maildir;
 pub mod mda;
 mod offer;

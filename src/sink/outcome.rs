@@ -33,6 +33,9 @@ pub enum Fault {
     /// This process has no file descriptor left: nothing is counted against message or destination,
     /// and the poll ends.
     Ours,
+    /// This recipient, for now: a full mailbox, or too many deliveries to it at once. Retry the
+    /// message later. It says nothing about the destination, which takes mail for others.
+    RecipientTransient,
     /// This message, for now: retry it later.
     MessageTransient,
     /// The connection broke after the final dot, so the message may have been accepted. It is
@@ -65,7 +68,7 @@ impl Fault {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ours => "ours",
-            Self::MessageTransient => "deferred",
+            Self::RecipientTransient | Self::MessageTransient => "deferred",
             Self::MessageUnknown => "unknown",
             Self::MessagePermanent => "refused",
             Self::RecipientOrMessage | Self::Recipient => "recipient",

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mailferry::config::{self, Config, DeliveryKind, SecretSource, Storage, System, Warning};
 use mailferry::mail::{
-    AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, TlsMode,
+    AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, ServerAddress,
+    TlsMode,
 };
 
 use crate::support::folder::{Folder, MAILDIR};
@@ -119,6 +120,53 @@ fn a_delivery_has_the_documented_defaults() {
     assert_eq!((smtp.tls.mode, smtp.port), (TlsMode::StartTls, 587));
     assert_eq!(smtp.timeout, Duration::from_secs(300));
     assert!(smtp.login.is_none() && smtp.helo.is_none());
+}
+
+#[test]
+fn an_lmtp_server_is_a_host_and_port_or_a_socket() {
+    let folder = Folder::with(
+        "[delivery.tcp]\ntype = \"lmtp\"\nhost = \"dovecot\"\n\
+         [delivery.socket]\ntype = \"lmtp\"\nsocket = \"lmtp\"\nrecipients_max = 5\n\
+         [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { env = \"P\" }\n\
+         delivery = \"tcp\"\nrecipient = \"jane\"\n",
+    );
+    let config = folder.load().unwrap();
+    let lmtp = |name: &str| match &config.deliveries[name].kind {
+        DeliveryKind::Lmtp(lmtp) => lmtp.clone(),
+        other => panic!("{other:?}"),
+    };
+    let (tcp, socket) = (lmtp("tcp"), lmtp("socket"));
+    let (host, port) = ("dovecot".to_owned(), 24);
+    assert_eq!(tcp.address, ServerAddress::Tcp { host, port });
+    assert_eq!((tcp.tls.mode, tcp.recipients_max), (TlsMode::None, 100));
+    assert_eq!(tcp.timeout, Duration::from_secs(300));
+    assert_eq!(socket.address, ServerAddress::Socket(folder.path("lmtp")));
+    assert_eq!(socket.recipients_max, 5);
+}
+
+#[test]
+fn mail_that_goes_to_an_lmtp_server_of_another_network_without_tls_is_warned_of() {
+    for (address, warns) in [
+        ("host = \"mx.example.org\"", true),
+        ("host = \"192.0.2.1\"", true),
+        ("host = \"mx.example.org\"\ntls = \"starttls\"", false),
+        ("host = \"dovecot\"", false),
+        ("host = \"mail.home.lan\"", false),
+        ("host = \"10.0.0.1\"", false),
+        ("host = \"127.0.0.1\"", false),
+        ("socket = \"/run/dovecot/lmtp\"", false),
+    ] {
+        let text = format!(
+            "[delivery.box]\ntype = \"lmtp\"\n{address}\n[account.work]\nhost = \"h.example\"\n\
+             user = \"u\"\npassword = {{ env = \"P\" }}\nrecipient = \"jane\"\n"
+        );
+        let codes = codes(&text, &System::default());
+        assert_eq!(
+            codes.contains(&"lmtp_cleartext"),
+            warns,
+            "{address}: {codes:?}"
+        );
+    }
 }
 
 #[test]
@@ -308,7 +356,7 @@ fn the_reference_is_a_configuration_once_it_is_uncommented() {
         .collect();
     let folder = Folder::with(uncommented);
     let config = folder.load().map_err(|errors| errors.to_string()).unwrap();
-    assert_eq!((config.accounts.len(), config.deliveries.len()), (1, 3));
+    assert_eq!((config.accounts.len(), config.deliveries.len()), (1, 4));
     let lines = config::reference();
     let wide = lines
         .lines()

@@ -40,6 +40,8 @@ const OF_A_KIND: &[(Kind, &str, u64)] = &[
     (Kind::Mda, "mda.exited", 6),
     (Kind::Relay, "smtp.dot_sent", 6),
     (Kind::Relay, "smtp.accepted", 6),
+    (Kind::Lmtp, "lmtp.dot_sent", 6),
+    (Kind::Lmtp, "lmtp.replied", 6),
 ];
 
 /// Points of the quarantine and of its retries, reached in the sibling `kill_kept`.
@@ -200,6 +202,11 @@ fn a_kill_at_any_point_on_the_way_into_an_mda_loses_nothing() {
 #[test]
 fn a_kill_at_any_point_on_the_way_to_a_relay_loses_nothing() {
     every_point(Kind::Relay);
+}
+
+#[test]
+fn a_kill_at_any_point_on_the_way_to_an_lmtp_server_loses_nothing() {
+    every_point(Kind::Lmtp);
 }
 
 #[test]

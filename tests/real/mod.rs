@@ -1,6 +1,7 @@
 //! The program with widely used servers and MDAs.
 
 mod courier;
+mod lmtp;
 mod mda;
 mod pop3;
 mod smtp;

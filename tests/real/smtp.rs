@@ -66,7 +66,7 @@ fn without_trace(octets: &[u8]) -> Vec<u8> {
     }
 }
 
-fn assert_same(found: Vec<Vec<u8>>, files: &[Vec<u8>]) {
+pub(super) fn assert_same(found: Vec<Vec<u8>>, files: &[Vec<u8>]) {
     let mut left = expected(files);
     let shown =
         |octets: &[u8]| String::from_utf8_lossy(&octets[..octets.len().min(400)]).into_owned();

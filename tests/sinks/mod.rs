@@ -1,6 +1,7 @@
-//! Messages at an MDA, a relay, a Maildir and in the quarantine.
+//! Messages at an MDA, a relay, an LMTP server, a Maildir and in the quarantine.
 
 mod destinations;
+mod lmtp;
 mod maildir;
 mod mda;
 mod mda_hygiene;

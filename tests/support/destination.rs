@@ -1,9 +1,10 @@
-//! The three kinds of destination that the real program delivers to, and what each has received.
+//! The four kinds of destination that the real program delivers to, and what each has received.
 
 use std::collections::BTreeMap;
 
+use super::lmtp::{self, LmtpServer};
 use super::place::{Place, without_our_fields};
-use super::relay::{Manner, Relay};
+use super::relay::{self, Relay};
 
 /// The kind of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,14 +12,37 @@ pub enum Kind {
     Maildir,
     Mda,
     Relay,
+    Lmtp,
 }
 
-/// One destination. A relay survives the places that deliver to it.
+/// One destination. A server survives the places that deliver to it.
 pub struct Destination {
     pub kind: Kind,
-    relay: Option<Relay>,
-    /// The relay's runtime; `None` for the others.
+    server: Option<Server>,
+    /// The server's runtime; `None` for the others.
     _runtime: Option<tokio::runtime::Runtime>,
+}
+
+enum Server {
+    Relay(Relay),
+    Lmtp(LmtpServer),
+}
+
+impl Server {
+    fn port(&self) -> u16 {
+        match self {
+            Self::Relay(relay) => relay.port,
+            Self::Lmtp(server) => server.port,
+        }
+    }
+
+    /// The messages that it has received, in their order.
+    fn taken(&self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Relay(relay) => relay.taken().iter().map(relay::Taken::message).collect(),
+            Self::Lmtp(server) => server.taken().iter().map(lmtp::Taken::message).collect(),
+        }
+    }
 }
 
 /// Makes the message durable under a new name before it exits with 0. While a file `strict` exists,
@@ -31,10 +55,10 @@ const MDA: &str = "mkdir -p {here}/out/tmp {here}/out/new && f=$(mktemp {here}/o
 
 impl Destination {
     pub fn new(kind: Kind) -> Self {
-        if kind != Kind::Relay {
+        if !matches!(kind, Kind::Relay | Kind::Lmtp) {
             return Self {
                 kind,
-                relay: None,
+                server: None,
                 _runtime: None,
             };
         }
@@ -43,46 +67,53 @@ impl Destination {
             .enable_all()
             .build()
             .unwrap();
-        let relay = runtime.block_on(Relay::start(Manner::with(&["PIPELINING", "8BITMIME"])));
+        let extensions = &["PIPELINING", "8BITMIME"];
+        let server = runtime.block_on(async {
+            match kind {
+                Kind::Lmtp => Server::Lmtp(LmtpServer::start(lmtp::Manner::with(extensions)).await),
+                _ => Server::Relay(Relay::start(relay::Manner::with(extensions)).await),
+            }
+        });
         Self {
             kind,
-            relay: Some(relay),
+            server: Some(server),
             _runtime: Some(runtime),
         }
     }
 
     /// The table of the delivery `box`.
     pub fn table(&self) -> String {
-        let rest = match (self.kind, &self.relay) {
-            (Kind::Maildir, _) => "type = \"maildir\"\npath = \"{here}/out\"".to_owned(),
-            (Kind::Mda, _) => {
+        let port = self.server.as_ref().map_or(0, Server::port);
+        let rest = match self.kind {
+            Kind::Maildir => "type = \"maildir\"\npath = \"{here}/out\"".to_owned(),
+            Kind::Mda => {
                 format!("type = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", '''{MDA}''']")
             }
-            (Kind::Relay, relay) => {
-                let port = relay.as_ref().unwrap().port;
+            Kind::Relay => {
                 format!("type = \"smtp\"\nhost = \"localhost\"\nport = {port}\ntls = \"none\"")
             }
+            Kind::Lmtp => format!("type = \"lmtp\"\nhost = \"localhost\"\nport = {port}"),
         };
         format!("[delivery.box]\n{rest}\n")
     }
 
     /// How many messages it has received by now, including duplicates.
     pub fn count(&self, place: &Place) -> usize {
-        match &self.relay {
-            Some(relay) => relay.taken().len(),
+        match &self.server {
+            Some(server) => server.taken().len(),
             None => std::fs::read_dir(place.path("out/new")).map_or(0, Iterator::count),
         }
     }
 
-    /// Every message that was received after the relay had received `before` messages, without our
+    /// Every message that was received after the server had received `before` messages, without our
     /// fields and with LF line ends, and how often.
     pub fn found(&self, place: &Place, before: usize) -> BTreeMap<Vec<u8>, usize> {
-        let Some(relay) = &self.relay else {
+        let Some(server) = &self.server else {
             return place.delivered();
         };
         let mut counts = BTreeMap::new();
-        for taken in relay.taken().into_iter().skip(before) {
-            let message = lf(&taken.message());
+        for taken in server.taken().into_iter().skip(before) {
+            let message = lf(&taken);
             *counts.entry(without_our_fields(&message)).or_default() += 1;
         }
         counts

@@ -218,6 +218,26 @@ impl Owner {
         }
     }
 
+    /// The user of processes that nobody has logged in to.
+    pub fn login(&self) -> &str {
+        &self.login
+    }
+
+    /// The user of the server's own processes.
+    pub fn internal(&self) -> &str {
+        &self.internal
+    }
+
+    /// The group of the server's own processes.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// The numbers of the owner of mail.
+    pub fn ids(&self) -> (u32, u32) {
+        (self.uid, self.gid)
+    }
+
     pub fn we_are_root() -> bool {
         id(&["-u"]) == "0"
     }

@@ -1,5 +1,6 @@
 //! Deliveries: their settings, how settings are resolved, and the resolved values.
 
+mod lmtp;
 mod maildir;
 mod mda;
 mod smtp;
@@ -8,10 +9,12 @@ use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::Table;
 use crate::config::source::At;
 
+pub use lmtp::LmtpConfig;
 pub use maildir::MaildirConfig;
 pub use mda::MdaConfig;
 pub use smtp::{SmtpConfig, SmtpLogin};
 
+pub(super) use lmtp::LmtpTable;
 pub(super) use maildir::MaildirTable;
 pub(super) use mda::MdaTable;
 pub(super) use smtp::SmtpTable;
@@ -33,8 +36,10 @@ pub struct DeliveryConfig {
 pub enum DeliveryKind {
     /// A program that reads a message on its standard input.
     Mda(MdaConfig),
-    /// A mail server.
+    /// A mail server that relays mail.
     Smtp(SmtpConfig),
+    /// A mail server that stores mail.
+    Lmtp(LmtpConfig),
     /// A folder.
     Maildir(MaildirConfig),
 }
@@ -43,6 +48,7 @@ pub enum DeliveryKind {
 pub(super) enum DeliveryTable {
     Mda(MdaTable),
     Smtp(SmtpTable),
+    Lmtp(LmtpTable),
     Maildir(MaildirTable),
     /// The type is missing or wrong, which was reported; accounts may still refer to this delivery.
     Unknown,
@@ -63,6 +69,7 @@ impl Resolver<'_> {
         let (parallel, kind) = match table.value {
             DeliveryTable::Mda(table) => self.mda(&header, table.over(&built_in()))?,
             DeliveryTable::Smtp(table) => self.smtp(&header, table.over(&built_in()))?,
+            DeliveryTable::Lmtp(table) => self.lmtp(&header, table.over(&built_in()))?,
             DeliveryTable::Maildir(table) => self.maildir(&header, table.over(&built_in()))?,
             DeliveryTable::Unknown => return None,
         };

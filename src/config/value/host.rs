@@ -60,6 +60,31 @@ pub(in crate::config) fn is_loopback(host: &str) -> bool {
     }
 }
 
+/// Whether a host (as [`HostName`] stores it) is on a network of the operator's own: a private
+/// address (RFC 1918, 4193, 3927, 4291), a name without a dot, as containers have, or one under a
+/// domain that is never public (RFC 6762 appendix G, RFC 8375).
+pub(in crate::config) fn is_private(host: &str) -> bool {
+    match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_unicast_link_local(),
+        Err(_) => {
+            let ends = |domain: &&str| host.strip_suffix(domain).is_some_and(|h| h.ends_with('.'));
+            !host.contains('.') || PRIVATE_DOMAINS.iter().any(ends)
+        }
+    }
+}
+
+const PRIVATE_DOMAINS: [&str; 8] = [
+    "home.arpa",
+    "intranet",
+    "internal",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "local",
+];
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -100,6 +125,34 @@ mod tests {
             let complaint = host(given).unwrap_err();
             assert!(complaint.contains(about), "{given}: {complaint}");
             assert!(!complaint.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_network_of_our_own_is_recognised_by_address_and_by_name() {
+        for own in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "::ffff:10.0.0.1",
+            "fd00::1",
+            "fe80::1",
+            "dovecot",
+            "mail.home.lan",
+            "mx.internal",
+            "mx.home.arpa",
+        ] {
+            assert!(is_private(own), "{own}");
+        }
+        for other in [
+            "192.0.2.1",
+            "172.32.0.1",
+            "2001:db8::1",
+            "mx.example.org",
+            "wlan.org",
+        ] {
+            assert!(!is_private(other), "{other}");
         }
     }
 

@@ -7,7 +7,7 @@ mod period;
 mod text;
 mod word;
 
-pub(super) use host::{HostName, is_loopback};
+pub(super) use host::{HostName, is_loopback, is_private};
 pub(super) use list::{ExitCodes, Fingerprints};
 pub(super) use number::{Count, CountOr, Octets, OctetsOr, Port};
 pub(super) use period::{Interval, Keeping, Period};

@@ -57,3 +57,6 @@ pub const LISTING_LOOK_SECONDS: u64 = 5;
 
 /// The longest part of a header line that is read at once: a boundary is much shorter.
 pub const HEADER_LINE_PIECE_OCTETS: u64 = 8 * 1024;
+
+/// The path of a Unix socket: unix(7) has 108 octets for it, with a final NUL.
+pub const SOCKET_PATH_OCTETS_MAX: usize = 107;

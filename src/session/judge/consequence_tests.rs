@@ -6,8 +6,9 @@ use crate::sink::Target;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
-const FAULTS: [Fault; 6] = [
+const FAULTS: [Fault; 7] = [
     Fault::Ours,
+    Fault::RecipientTransient,
     Fault::MessageTransient,
     Fault::MessageUnknown,
     Fault::MessagePermanent,

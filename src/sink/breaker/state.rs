@@ -215,7 +215,11 @@ impl BreakerState {
             }
         }
         let recipient = matches!(fault, Fault::Recipient | Fault::RecipientOrMessage);
-        let aroused = self.suspicion.refused(&undo, sender, recipient);
+        let aroused = match fault {
+            // However many are for this recipient, the destination takes mail for others.
+            Fault::RecipientTransient => None,
+            _ => self.suspicion.refused(&undo, sender, recipient),
+        };
         if self.suspicion.is_suspect() {
             let aroused = aroused.unwrap_or_default();
             return Verdict::Defer {
@@ -278,11 +282,15 @@ fn is_named(named: &Named, account: &AccountName, key: &RecordKey) -> bool {
     named.0 == *account && named.1 == *key
 }
 
-/// Whether a refusal shows that the destination is up: it has examined the message, and refused it.
+/// Whether a refusal shows that the destination is up: it has examined the message or its
+/// recipient, and refused it.
 const fn speaks_of_message(fault: Fault) -> bool {
     matches!(
         fault,
-        Fault::MessagePermanent | Fault::Recipient | Fault::RecipientOrMessage
+        Fault::MessagePermanent
+            | Fault::RecipientTransient
+            | Fault::Recipient
+            | Fault::RecipientOrMessage
     )
 }
 

@@ -77,6 +77,17 @@ fn refusals_of_messages_close_the_destination_to_no_message() {
 }
 
 #[test]
+fn a_full_mailbox_makes_its_destination_neither_down_nor_suspect() {
+    let mut state = BreakerState::default();
+    for number in 0..100 {
+        let message = named(&format!("full {number}"));
+        let verdict = refuse(&mut state, Fault::RecipientTransient, message, NOW);
+        assert_eq!(verdict, None);
+        assert!(!state.suspicion.is_suspect(), "{number}");
+    }
+}
+
+#[test]
 fn an_answer_that_speaks_of_the_destination_opens_it_when_a_second_message_gets_a_like_one() {
     let mut state = BreakerState::default();
     let fault = Fault::DestinationOrMessage;

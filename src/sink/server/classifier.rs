@@ -220,21 +220,24 @@ fn classify(dialect: Dialect, step: Step, code: u16, reply: &ServerReply) -> (Fa
     let about = enhanced.map(|code| (code.subject, code.detail));
     let ours = matches!(code, 501 | 504) && numbers == Some((5, 5, 2));
     // A reply about one recipient: by LMTP, each reply to the dot is one too.
-    let of_recipient = step == Step::Rcpt || (dialect == Dialect::Lmtp && step == Step::Dot);
+    let by_lmtp = dialect == Dialect::Lmtp;
+    let of_recipient = step == Step::Rcpt || (by_lmtp && step == Step::Dot);
+    // By SMTP a refusal at the dot is for all recipients.
+    let waits = if by_lmtp {
+        Fault::RecipientTransient
+    } else {
+        Fault::MessageTransient
+    };
     match (step, code) {
         (_, 530 | 535) => (Fault::Destination, ServerCause::Auth),
         (Step::Opening, 421) => (Fault::Destination, ServerCause::Closing),
         (Step::Opening, _) => (Fault::Destination, ServerCause::RefusedUs),
         (_, 421) => (Fault::DestinationOrMessage, ServerCause::Closing),
         (Step::Mail | Step::Rcpt, _) if ours => (Fault::Destination, ServerCause::RefusedUs),
-        (_, 400..=599) if about == Some((2, 2)) => {
-            (Fault::MessageTransient, ServerCause::MailboxFull)
-        }
+        (_, 400..=599) if about == Some((2, 2)) => (waits, ServerCause::MailboxFull),
         // Dovecot's LMTP: too many deliveries for this user at once, or its storage fails.
-        (_, 400..=499)
-            if dialect == Dialect::Lmtp && of_recipient && numbers == Some((4, 3, 0)) =>
-        {
-            (Fault::MessageTransient, ServerCause::Temporary)
+        (_, 400..=499) if by_lmtp && of_recipient && numbers == Some((4, 3, 0)) => {
+            (waits, ServerCause::Temporary)
         }
         (_, 400..=499) if matches!(numbers, Some((4, 3, _))) => {
             (Fault::DestinationOrMessage, ServerCause::System)
@@ -242,9 +245,7 @@ fn classify(dialect: Dialect, step: Step, code: u16, reply: &ServerReply) -> (Fa
         (_, 500..=599) if numbers == Some((5, 3, 5)) => {
             (Fault::DestinationOrMessage, ServerCause::System)
         }
-        (_, 552) if of_recipient && enhanced.is_none() => {
-            (Fault::MessageTransient, ServerCause::MailboxFull)
-        }
+        (_, 552) if of_recipient && enhanced.is_none() => (waits, ServerCause::MailboxFull),
         (_, 500..=599) if of_recipient && matches!(about, Some((3, 4) | (2, 3))) => {
             (Fault::MessagePermanent, ServerCause::Refused)
         }
@@ -368,15 +369,15 @@ mod tests {
 
     #[test]
     fn by_lmtp_a_reply_to_the_dot_is_about_one_recipient() {
-        use Fault::{DestinationOrMessage, MessagePermanent, MessageTransient, Recipient};
+        use Fault::{DestinationOrMessage, MessagePermanent, Recipient, RecipientTransient};
         for (code, words, expected, name) in [
-            (552, "5.2.2 full", MessageTransient, "lmtp_mailbox_full"),
-            (452, "4.2.2 full", MessageTransient, "lmtp_mailbox_full"),
-            (552, "full", MessageTransient, "lmtp_mailbox_full"),
+            (552, "5.2.2 full", RecipientTransient, "lmtp_mailbox_full"),
+            (452, "4.2.2 full", RecipientTransient, "lmtp_mailbox_full"),
+            (552, "full", RecipientTransient, "lmtp_mailbox_full"),
             (
                 451,
                 "4.3.0 too many for this user",
-                MessageTransient,
+                RecipientTransient,
                 "lmtp_temporary",
             ),
             (452, "4.3.1 no room", DestinationOrMessage, "lmtp_system"),
