@@ -274,11 +274,16 @@ impl Wiring {
             mode: account.tls.mode,
             connector,
         };
+        let sender = account
+            .sender
+            .as_ref()
+            .unwrap_or(&wired.from.sender)
+            .clone();
         let with = Collaborators {
             connect: Arc::new(connect),
             seen: parts.seen.account(&account.name),
             owners: Arc::new(OnlyOwner::new(parts.seen.clone())),
-            delivery: Delivery::to(wired.destination.clone()),
+            delivery: Delivery::to(wired.destination.clone().with_sender(sender)),
             quarantine: parts.quarantine.clone(),
             spool: parts.spool.clone(),
             clock: parts.clock.clone(),

@@ -11,12 +11,12 @@ use crate::config::setting::{Given, Setting, Table, TableReader, Without, settin
 use crate::config::source::{At, SourcePlace};
 use crate::config::value::{
     Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
-    Port, Word, is_loopback,
+    Port, SenderSetting, Word, is_loopback,
 };
 use crate::config::{LOGIN_PORTS, SecretSource};
 use crate::mail::{
-    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsMode, TlsPolicy,
-    limits,
+    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, SenderChoice, TlsMode,
+    TlsPolicy, limits,
 };
 
 settings! {
@@ -79,6 +79,8 @@ settings! {
              its command",
             "\"jane@home.lan\"",
         ),
+        /// The envelope sender that the destination is told, as for a delivery.
+        sender: SenderSetting = Without::Otherwise("that of the delivery", "\"null\""),
         /// The destination: the NAME of a [delivery.NAME].
         delivery: Line = Without::Otherwise("the only delivery, if there is just one", "\"local\""),
         /// What happens to a message on the server after delivery: "keep", "delete", or "delete
@@ -128,6 +130,8 @@ pub struct Account {
     pub auth: LoginMethod,
     /// The envelope recipient.
     pub recipient: Recipient,
+    /// The envelope sender that its destination is told, if it is not that of the delivery.
+    pub sender: Option<SenderChoice>,
     /// The name of the delivery it goes to, a key of [`crate::config::Config::deliveries`].
     pub delivery: String,
     /// What happens on the server after delivery.
@@ -215,11 +219,8 @@ impl Resolver<'_> {
         let user = self.need(&header, "user", table.user);
         let password = self.need_at(&header, "password", table.password);
         let mode = self.need_at(&header, "tls", table.tls);
-        let allowed = self.need(
-            &header,
-            "allow_cleartext_password",
-            table.allow_cleartext_password,
-        );
+        let allowed = table.allow_cleartext_password;
+        let allowed = self.need(&header, "allow_cleartext_password", allowed);
         let auth = self.need(&header, "auth", table.auth);
         let delivery = self.delivery_name(&header, table.delivery, deliveries);
         let recipient = self.recipient(
@@ -257,6 +258,7 @@ impl Resolver<'_> {
             password: self.secret(password?),
             auth: auth?.0,
             recipient: recipient?,
+            sender: table.sender.some().map(|given| given.value.0),
             delivery: delivery?,
             retention: retention?.0,
             poll_every: poll_every?,

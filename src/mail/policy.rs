@@ -1,6 +1,6 @@
 //! The operator's choices as plain values.
 
-use crate::mail::{Timestamp, limits};
+use crate::mail::{Sender, Timestamp, limits};
 
 /// What happens on the server after delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ impl Retention {
             }
         }
     }
+}
+
+/// Which envelope sender a destination is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SenderChoice {
+    /// That of the message.
+    #[default]
+    Keep,
+    /// This one, whatever the message says. After the null sender nobody bounces.
+    Always(Sender),
 }
 
 /// What to do with an account that has no record yet and lists many messages.

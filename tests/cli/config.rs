@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mailferry::config::{self, Config, DeliveryKind, SecretSource, Storage, System, Warning};
 use mailferry::mail::{
-    AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, ServerAddress,
-    TlsMode,
+    AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, Sender,
+    SenderChoice, ServerAddress, TlsMode,
 };
 
 use crate::support::folder::{Folder, MAILDIR};
@@ -142,6 +142,32 @@ fn an_lmtp_server_is_a_host_and_port_or_a_socket() {
     assert_eq!(tcp.timeout, Duration::from_secs(300));
     assert_eq!(socket.address, ServerAddress::Socket(folder.path("lmtp")));
     assert_eq!(socket.recipients_max, 5);
+}
+
+#[test]
+fn an_account_says_which_sender_its_destination_is_told_or_its_delivery_does() {
+    let account = |name: &str, further: &str| {
+        format!(
+            "[account.{name}]\nhost = \"{name}.example\"\nuser = \"u\"\npassword = {{ env = \
+             \"P\" }}\ndelivery = \"box\"\n{further}\n"
+        )
+    };
+    let folder = Folder::with(format!(
+        "[delivery.box]\ntype = \"maildir\"\npath = \"/tmp/Maildir\"\nsender = \"null\"\n\
+         [delivery.plain]\ntype = \"maildir\"\npath = \"/tmp/Maildir2\"\n{}{}",
+        account("one", ""),
+        account("two", "sender = \"postmaster@home.lan\"")
+    ));
+    let config = folder.load().unwrap();
+    assert_eq!(
+        config.deliveries["box"].sender,
+        SenderChoice::Always(Sender::Null)
+    );
+    assert_eq!(config.deliveries["plain"].sender, SenderChoice::Keep);
+    let postmaster = Sender::from_path(b"postmaster@home.lan");
+    assert_eq!(self::account(&config, "one").sender, None);
+    let two = self::account(&config, "two");
+    assert_eq!(two.sender, Some(SenderChoice::Always(postmaster)));
 }
 
 #[test]

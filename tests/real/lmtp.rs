@@ -1,5 +1,6 @@
 //! The program, and its sink, with real LMTP servers.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -148,6 +149,21 @@ async fn dovecots_answer_for_each_recipient_is_its_outcome_and_the_connection_is
     assert_begin(&found, &["accepted"], &mailboxes.log());
 }
 
+/// The delivery to these mailboxes by LMTP, or by dovecot-lda with the recommended arguments.
+fn delivery(mailboxes: &Mailboxes, by_lda: bool) -> String {
+    if by_lda {
+        format!(
+            "type = \"mda\"\ncommand = [\"/usr/lib/dovecot/dovecot-lda\", \"-c\", \"{}\", \
+             \"-e\", \"-o\", \"quota_full_tempfail=yes\", \"-f\", \"{{sender}}\", \"-d\", \
+             \"{{recipient}}\"]",
+            mailboxes.configuration().display()
+        )
+    } else {
+        let socket = mailboxes.socket();
+        format!("type = \"lmtp\"\nsocket = \"{}\"", socket.display())
+    }
+}
+
 /// Mail for a full mailbox waits and arrives when there is room, by LMTP and by dovecot-lda with
 /// the recommended arguments; nothing goes to the quarantine.
 #[test]
@@ -155,19 +171,7 @@ fn mail_for_a_full_mailbox_of_dovecot_waits_until_there_is_room() {
     let files = varied::messages(3);
     for by_lda in [false, true] {
         let (dovecot, mailboxes) = (Dovecot::with(&files), Mailboxes::start(""));
-        let delivery = if by_lda {
-            format!(
-                "type = \"mda\"\ncommand = [\"/usr/lib/dovecot/dovecot-lda\", \"-c\", \"{}\", \
-                 \"-e\", \"-o\", \"quota_full_tempfail=yes\", \"-f\", \"{{sender}}\", \"-d\", \
-                 \"{{recipient}}\"]",
-                mailboxes.configuration().display()
-            )
-        } else {
-            format!(
-                "type = \"lmtp\"\nsocket = \"{}\"",
-                mailboxes.socket().display()
-            )
-        };
+        let delivery = delivery(&mailboxes, by_lda);
         let place = Place::with(&configuration(&dovecot, &delivery, "full"));
         let output = place.run(&["poll"]);
         let said = [output.stdout, output.stderr].concat();
@@ -188,6 +192,65 @@ fn mail_for_a_full_mailbox_of_dovecot_waits_until_there_is_room() {
         if !by_lda {
             assert_same(mailboxes.of("full"), &files);
         }
+    }
+}
+
+/// A Sieve script that rejects all mail, and a sendmail that notes what it is asked to send.
+fn rejecting(directory: &Path) -> String {
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o777)).unwrap();
+    let sieve = file(
+        "reject.sieve",
+        "require \"reject\";\nreject \"not here\";\n",
+        0o644,
+    );
+    let sent = directory.join("sent");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >>{}\ncat >/dev/null\n",
+        sent.display()
+    );
+    let sendmail = file("sendmail", &script, 0o755);
+    format!(
+        "sendmail_path = {sendmail}\nplugin {{\n  sieve = {sieve}\n}}\n\
+         protocol lmtp {{\n  mail_plugins = quota sieve\n}}\n\
+         protocol lda {{\n  mail_plugins = quota sieve\n}}\n"
+    )
+}
+
+/// With the sender of the message, Dovecot accepts it and bounces it to whoever it names.
+#[test]
+fn a_reject_by_sieve_sends_no_bounce_if_the_destination_is_told_the_null_sender() {
+    let from = b"Return-Path: <forged@example.org>\nFrom: forged@example.org\nSubject: x\n\nx\n";
+    for (by_lda, sender, bounces) in [
+        (false, "keep", true),
+        (false, "null", false),
+        (true, "keep", true),
+        (true, "null", false),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let mailboxes = Mailboxes::start(&rejecting(directory.path()));
+        let dovecot = Dovecot::with(&[from.to_vec()]);
+        let delivery = format!("{}\nsender = \"{sender}\"", delivery(&mailboxes, by_lda));
+        let place = Place::with(&configuration(&dovecot, &delivery, "jane"));
+        let said = place.succeed(&["poll"]);
+        let log = mailboxes.log();
+        assert!(
+            said.contains("1 delivered"),
+            "{by_lda} {sender}: {said}\n{log}"
+        );
+        let sent = std::fs::read_to_string(directory.path().join("sent")).unwrap_or_default();
+        let is_bounced = sent.contains("forged@example.org");
+        assert_eq!(is_bounced, bounces, "{by_lda} {sender}: {sent}\n{log}");
+        assert_eq!(
+            mailboxes.of("jane"),
+            Vec::<Vec<u8>>::new(),
+            "it was rejected"
+        );
     }
 }
 

@@ -8,7 +8,9 @@ use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen, count};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::At;
-use crate::config::value::{Count, FilePath, Fingerprints, HostName, Period, Port, Word};
+use crate::config::value::{
+    Count, FilePath, Fingerprints, HostName, Period, Port, SenderSetting, Word,
+};
 use crate::config::{LMTP_PORT, SUBMIT_PORTS};
 use crate::mail::{ServerAddress, TlsMode, TlsPolicy, limits};
 
@@ -39,6 +41,11 @@ settings! {
         ),
         /// The name in the server's certificate, if it is not host.
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.home.lan\""),
+        /// The envelope sender that the destination is told: "keep", that of the message; "null",
+        /// none; or an address. A program there that bounces (Sieve's reject, a full queue) writes
+        /// to it, and the message's own is often forged. After "null" nobody bounces, and vacation
+        /// replies are not sent either.
+        sender: SenderSetting = Without::Default("\"keep\""),
         /// How long each step of the LMTP session may take.
         timeout: Period<1, 86_400> = Without::Default("\"5m\""),
         /// How many connections are used at the same time. With 1, messages are delivered in order.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::delivery::DeliveryKind;
 use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
-use crate::config::value::{FilePath, Line};
+use crate::config::value::{FilePath, Line, SenderSetting};
 
 settings! {
     /// `type = "maildir"`
@@ -13,6 +13,9 @@ settings! {
         /// The folder that contains new, cur and tmp. It is created if the folder above it exists.
         /// Messages are stored in order.
         path: FilePath = Without::Required("\"/home/jane/Maildir\""),
+        /// The envelope sender that goes into Return-Path where a message has none: "keep", that of
+        /// the message; "null", none; or an address.
+        sender: SenderSetting = Without::Default("\"keep\""),
         /// The owner of the messages, when mailferry runs as root.
         user: Line = Without::Otherwise(
             "the owner of the folder, or of the folder above it",

@@ -9,7 +9,7 @@ use crate::config::nearest::nearest;
 use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::SourcePlace;
-use crate::config::value::{CommandSetting, Count, ExitCodes, Line, Period, Word};
+use crate::config::value::{CommandSetting, Count, ExitCodes, Line, Period, SenderSetting, Word};
 use crate::mail::{ExitClass, LineEnds};
 
 settings! {
@@ -25,6 +25,11 @@ settings! {
             "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \
              \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
+        /// The envelope sender that the program is told: "keep", that of the message; "null", none;
+        /// or an address. A program that bounces (Sieve's reject) writes to it, and the message's
+        /// own is often forged. After "null" nobody bounces, and vacation replies are not sent
+        /// either.
+        sender: SenderSetting = Without::Default("\"keep\""),
         /// The user that runs the program, when mailferry runs as root.
         user: Line = Without::Otherwise("the user that runs mailferry", "\"vmail\""),
         /// The group that runs the program.

@@ -8,6 +8,7 @@ mod smtp;
 use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::Table;
 use crate::config::source::At;
+use crate::mail::SenderChoice;
 
 pub use lmtp::LmtpConfig;
 pub use maildir::MaildirConfig;
@@ -27,6 +28,8 @@ pub struct DeliveryConfig {
     /// How many messages are delivered at the same time; 1 keeps their order. A Maildir keeps it
     /// anyway, and has 1.
     pub parallel: usize,
+    /// The envelope sender that it is told, unless an account says otherwise.
+    pub sender: SenderChoice,
     /// The type of the destination.
     pub kind: DeliveryKind,
 }
@@ -66,6 +69,14 @@ impl Resolver<'_> {
             name: &title,
             place: table.place,
         };
+        let sender = match &table.value {
+            DeliveryTable::Mda(table) => &table.sender,
+            DeliveryTable::Smtp(table) => &table.sender,
+            DeliveryTable::Lmtp(table) => &table.sender,
+            DeliveryTable::Maildir(table) => &table.sender,
+            DeliveryTable::Unknown => return None,
+        };
+        let sender = sender.get().map(|given| given.0.clone());
         let (parallel, kind) = match table.value {
             DeliveryTable::Mda(table) => self.mda(&header, table.over(&built_in()))?,
             DeliveryTable::Smtp(table) => self.smtp(&header, table.over(&built_in()))?,
@@ -76,6 +87,7 @@ impl Resolver<'_> {
         Some(DeliveryConfig {
             name: name.to_owned(),
             parallel: count(parallel),
+            sender: sender.unwrap_or_default(),
             kind,
         })
     }

@@ -6,7 +6,9 @@ use crate::config::delivery::DeliveryKind;
 use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
-use crate::config::value::{Count, FilePath, Fingerprints, HostName, Line, Period, Port, Word};
+use crate::config::value::{
+    Count, FilePath, Fingerprints, HostName, Line, Period, Port, SenderSetting, Word,
+};
 use crate::config::{SUBMIT_PORTS, SecretSource};
 use crate::mail::{TlsMode, TlsPolicy};
 
@@ -46,6 +48,11 @@ settings! {
             "no login",
             "{ file = \"/run/secrets/relay\" }",
         ),
+        /// The envelope sender that the destination is told: "keep", that of the message; "null",
+        /// none; or an address. A program there that bounces (Sieve's reject, a full queue) writes
+        /// to it, and the message's own is often forged. After "null" nobody bounces, and vacation
+        /// replies are not sent either.
+        sender: SenderSetting = Without::Default("\"keep\""),
         /// The name that mailferry gives in EHLO.
         helo: HostName = Without::Otherwise("the name of this machine", "\"mx.home.lan\""),
         /// How long each step of the SMTP session may take.

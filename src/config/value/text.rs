@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::mail::Recipient;
+use crate::mail::{Recipient, Sender, SenderChoice};
 
 /// A text that fits into one line of a protocol: not empty, without CR, LF or NUL. User names may
 /// contain blanks.
@@ -16,6 +16,11 @@ pub(in crate::config) struct Line(pub(in crate::config) String);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::config) struct Address(pub(in crate::config) Recipient);
+
+/// An envelope sender: a word, or an address.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::config) struct SenderSetting(pub(in crate::config) SenderChoice);
 
 /// A path; a relative one is resolved against the folder of its file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -56,6 +61,23 @@ impl TryFrom<String> for Address {
         Recipient::new(&given)
             .map(Self)
             .map_err(|error| error.to_string())
+    }
+}
+
+impl TryFrom<String> for SenderSetting {
+    type Error = &'static str;
+
+    fn try_from(given: String) -> Result<Self, Self::Error> {
+        let always = |sender| Ok(Self(SenderChoice::Always(sender)));
+        match (given.as_str(), Sender::from_path(given.as_bytes())) {
+            ("keep", _) => Ok(Self(SenderChoice::Keep)),
+            ("null", _) => always(Sender::Null),
+            (_, Sender::Null) => Err(
+                "it is \"keep\", \"null\" or an address with a domain, such as \
+                 \"postmaster@home.lan\"",
+            ),
+            (_, address) => always(address),
+        }
     }
 }
 
@@ -137,6 +159,21 @@ mod tests {
         }
         for bad in ["", "a\\r\\nQUIT", "a\\nb", "a\\u0000b"] {
             assert!(read::<Line>(&format!("\"{bad}\"")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sender_is_a_word_or_an_address_with_a_domain() {
+        let read = |given: &str| read::<SenderSetting>(&format!("\"{given}\"")).map(|it| it.0);
+        assert_eq!(read("keep"), Ok(SenderChoice::Keep));
+        assert_eq!(read("null"), Ok(SenderChoice::Always(Sender::Null)));
+        let address = Sender::from_path(b"postmaster@home.lan");
+        assert_eq!(
+            read("postmaster@home.lan"),
+            Ok(SenderChoice::Always(address))
+        );
+        for bad in ["", "none", "<>", "jane", "a b@x", "@x"] {
+            assert!(read(bad).unwrap_err().contains("\"null\""), "{bad}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::mail::Envelope;
+use crate::mail::{Envelope, SenderChoice};
 use crate::sink::delivery::Attempt;
 use crate::sink::{Begin, Fault, Gate, Offer, Outcome, Refusal, Sink};
 
@@ -17,6 +17,8 @@ pub struct Destination {
     pub sink: Arc<dyn Sink>,
     /// Its breaker, shared by all accounts that deliver there.
     pub gate: Arc<dyn Gate>,
+    /// The envelope sender that it is told.
+    pub sender: SenderChoice,
 }
 
 /// The answers of one destination to one offer.
@@ -37,12 +39,22 @@ impl Destination {
             name: name.into(),
             sink,
             gate,
+            sender: SenderChoice::Keep,
         }
+    }
+
+    /// Returns the same destination, which is told this sender.
+    #[must_use]
+    pub fn with_sender(self, sender: SenderChoice) -> Self {
+        Self { sender, ..self }
     }
 
     /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
     pub(super) async fn ask<'a>(&'a self, attempt: &Attempt<'a>) -> Outcomes<'a> {
-        let envelope = attempt.left_for(&self.name);
+        let mut envelope = attempt.left_for(&self.name);
+        if let SenderChoice::Always(sender) = &self.sender {
+            envelope.to_mut().sender = sender.clone();
+        }
         let mut outcomes = Some(Vec::new());
         if !envelope.recipients.is_empty() {
             outcomes = self.in_turn(&envelope, attempt).await;
