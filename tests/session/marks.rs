@@ -6,7 +6,7 @@ use mailferry::mail::{
     AccountName, FirstRun, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId,
 };
 use mailferry::operator::operators_word;
-use mailferry::seen::{MemoryStore, Seen, Trust};
+use mailferry::seen::{MemoryStore, Seen, State, Trust};
 use mailferry::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use mailferry::session::judge::plan::plan;
 
@@ -270,4 +270,68 @@ async fn a_mark_from_before_a_new_count_does_not_get_the_head_of_a_new_message()
         world.pass(3600);
     }
     assert_eq!(world.sink.taken().len(), 3);
+}
+
+/// A maildrop of which one message was skipped, and is listed with another size since: it counts as
+/// new. Then five messages came.
+async fn with_a_void_mark(first: Mail) -> World {
+    let skipped = mail("0badc0de0badc0de", b"Subject: old\r\n\r\nold\r\n");
+    let mut world = World::new(vec![skipped], Retention::Keep);
+    world.visit.first_run = FirstRun::Skip;
+    world.poll().await;
+    let later = |number: usize| {
+        let name = format!("{number}f{:012x}", (number + 3) * 0x1234_5678_9abc);
+        mail(
+            &name,
+            format!("Subject: {number}\r\n\r\nlater\r\n").as_bytes(),
+        )
+    };
+    world
+        .server
+        .replace(std::iter::once(first).chain((1..=5).map(later)).collect());
+    world
+}
+
+#[tokio::test]
+async fn a_message_with_a_void_mark_that_ends_each_session_delays_no_other() {
+    for pipelining in [true, false] {
+        let first = mail("0badc0de0badc0de", b"Subject: other\r\n\r\nlonger\r\n");
+        let world = with_a_void_mark(first.clone()).await;
+        world.server.with(|habits| {
+            habits.pipelining = pipelining;
+            habits.hangs_up_inside = Some(first.unique_id.clone());
+        });
+        for _ in 0..4 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        assert_eq!(world.sink.count(), 5, "pipelining {pipelining}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_a_void_mark_that_is_refused_or_too_large_waits_and_delays_no_other() {
+    for is_large in [true, false] {
+        let mut octets = b"Subject: other\r\n\r\n".to_vec();
+        let lines = if is_large { 2000 } else { 2 };
+        octets.extend(b"line\r\n".repeat(lines));
+        let first = mail("0badc0de0badc0de", &octets);
+        let mut world = with_a_void_mark(first.clone()).await;
+        world.visit.limits.message_octets_max = 1000;
+        world.server.with(|habits| {
+            habits.claims_octets = is_large.then(|| (first.unique_id.clone(), 900));
+            habits.refuses_retr_of = (!is_large).then(|| first.unique_id.clone());
+        });
+        world.pass(3600);
+        world.poll().await;
+        let records = world.records().await;
+        let is_noted = records.iter().any(|(key, record)| {
+            let noted = matches!(record.state, State::Oversized { .. } | State::Deferred(_));
+            key.unique_id.as_bytes() == first.unique_id.as_bytes() && noted
+        });
+        assert!(is_noted, "too large: {is_large}");
+        world.pass(3600);
+        world.poll().await;
+        assert_eq!(world.sink.count(), 5, "too large: {is_large}");
+    }
 }

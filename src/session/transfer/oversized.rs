@@ -11,7 +11,6 @@ use crate::session::judge::disposition::{Disposition, Skip};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::session::transfer::unretrieved::is_confirmation;
 use crate::telemetry::{Event, MessageEvent, Quirk};
 
 /// The new oversized messages of one unique-id: the first entry in the listing, and how many there
@@ -93,8 +92,7 @@ impl Transfer<'_> {
         let changes = news.iter().filter_map(|one| {
             let octets = one.entry.octets?;
             let key = RecordKey::new(one.entry.unique_id(), None);
-            // The operator's confirmation is never overwritten.
-            if records.get(&key).as_ref().is_some_and(is_confirmation) {
+            if self.is_confirmed(&key) {
                 return None;
             }
             let record = Record {

@@ -1,7 +1,7 @@
 //! Messages that were never retrieved whole: refused by the server, cut off, or too large. Each
 //! gets a record without digest.
 
-use crate::mail::{Entry, UniqueId, limits};
+use crate::mail::{Entry, HeadDigest, UniqueId, limits};
 use crate::seen::{Change, Deferral, Notes, Record, RecordKey, State};
 use crate::session::judge::{deferral, new_count};
 use crate::session::server::maildrop::OpenMaildrop;
@@ -133,11 +133,10 @@ impl Transfer<'_> {
             octets,
         };
         let key = RecordKey::new(entry.unique_id(), None);
-        let known = self.orders.records.get(&key);
-        if known.as_ref().is_some_and(is_confirmation) {
-            // The operator's confirmation is never overwritten.
+        if self.is_confirmed(&key) {
             return self.ledger.settled(at);
         }
+        let known = self.orders.records.get(&key);
         let copies = match known {
             Some(known)
                 if known.octets == entry.octets
@@ -191,14 +190,7 @@ impl Transfer<'_> {
             return settle(&mut self.ledger);
         }
         let key = self.deferral_key(&entry.unique_id());
-        if self
-            .orders
-            .records
-            .get(&key)
-            .as_ref()
-            .is_some_and(is_confirmation)
-        {
-            // The operator's confirmation is never overwritten.
+        if self.is_confirmed(&key) {
             return settle(&mut self.ledger);
         }
         let state = State::Deferred(deferral(
@@ -213,7 +205,7 @@ impl Transfer<'_> {
             octets: entry.octets,
             copies,
             absent_since: None,
-            head: self.orders.records.get(&key).and_then(|known| known.head),
+            head: self.head_before(&key),
             notes: new_count::notes(
                 Notes::default(),
                 &state,
@@ -230,6 +222,21 @@ impl Transfer<'_> {
             Committed::Noted
         };
         self.commits().commit(batch, after);
+    }
+
+    /// Whether the record without digest is the operator's confirmation, which is never
+    /// overwritten. One that is void proves nothing: it is of another message, and a note about the
+    /// listed one takes its place. Without that note, a message that cannot be retrieved would end
+    /// each session.
+    pub(in crate::session) fn is_confirmed(&self, key: &RecordKey) -> bool {
+        let known = self.orders.records.get(key);
+        known.as_ref().is_some_and(is_confirmation) && !self.orders.plan.void_marks.contains(key)
+    }
+
+    /// The head that is known of the message, if it was retrieved before.
+    fn head_before(&self, key: &RecordKey) -> Option<HeadDigest> {
+        let known = self.orders.records.get(key)?;
+        known.head.filter(|_| !is_confirmation(&known))
     }
 
     /// A message without unique-id has no record before it is retrieved: if the others have one, it
@@ -260,6 +267,6 @@ impl Transfer<'_> {
 }
 
 /// Whether a record without digest is the operator's confirmation.
-pub(in crate::session) fn is_confirmation(record: &Record) -> bool {
+fn is_confirmation(record: &Record) -> bool {
     matches!(record.state, State::Marked { .. } | State::Delivered { .. })
 }
