@@ -74,6 +74,85 @@ async fn a_mark_as_delivered_deletes_the_messages_that_it_names() {
     assert!(world.server.listed().is_empty());
 }
 
+/// Two kinds of unique-ids: counters, and others.
+const NAMES: [fn(usize) -> String; 2] = [
+    |at| at.to_string(),
+    |at| format!("{at:04x}5f2b3c4d5e6f7a8b"),
+];
+
+#[tokio::test]
+async fn a_word_of_delivery_deletes_no_other_message_while_top_cannot_answer() {
+    for name in NAMES {
+        let world = World::new(letters(name, 10), Retention::Delete);
+        world
+            .server
+            .with(|habits| habits.capabilities.push("TOP".into()));
+        mark_all(&world, Trust::Delivered).await;
+        // The maildrop was emptied, and other messages of the same sizes have the unique-ids.
+        world.server.replace(letters(name, 50));
+        world.server.with(|habits| habits.refuses_top = true);
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(3600);
+        }
+        let taken = world.sink.taken();
+        for gone in world.server.deleted() {
+            assert!(taken.contains_key(&gone.octets), "{}", gone.unique_id);
+        }
+        assert_eq!((taken.len(), world.sink.count()), (5, 5), "{}", name(1));
+        assert!(world.server.listed().is_empty(), "{}", name(1));
+    }
+}
+
+#[tokio::test]
+async fn a_word_of_delivery_deletes_its_messages_although_top_cannot_answer() {
+    for name in NAMES {
+        let world = World::new(letters(name, 10), Retention::Delete);
+        world
+            .server
+            .with(|habits| habits.capabilities.push("TOP".into()));
+        mark_all(&world, Trust::Delivered).await;
+        world.server.with(|habits| habits.refuses_top = true);
+        world.poll().await;
+        assert_eq!(world.sink.count(), 0, "{}", name(1));
+        assert!(world.server.listed().is_empty(), "{}", name(1));
+    }
+}
+
+#[tokio::test]
+async fn a_hiding_server_hides_no_other_message_on_a_word_of_delivery() {
+    for is_other in [true, false] {
+        let name = |at: usize| at.to_string();
+        let world = World::new(letters(name, 10), Retention::Keep);
+        world.server.with(|habits| {
+            habits.capabilities = vec!["TOP".into(), "EXPIRE 0".into()];
+            habits.hides = true;
+        });
+        mark_all(&world, Trust::Delivered).await;
+        let last = mail("6", b"Subject: new\r\n\r\nnew\r\n");
+        world.server.put(last.clone());
+        world.server.with(|habits| habits.hangs_up_at_quit = true);
+        world.poll().await;
+        let mut there = letters(name, 10);
+        if is_other {
+            there = letters(name, 50);
+        }
+        there.push(last);
+        world.server.replace(there);
+        world.server.with(|habits| {
+            habits.refuses_top = true;
+            habits.hangs_up_at_quit = false;
+        });
+        for _ in 0..3 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        let delivered = if is_other { 6 } else { 1 };
+        assert_eq!(world.sink.taken().len(), delivered);
+        assert_eq!(world.sink.count(), delivered);
+    }
+}
+
 #[tokio::test]
 async fn new_mail_comes_where_a_server_counts_again_after_its_mail_was_marked_as_seen() {
     let name = |at: usize| at.to_string();

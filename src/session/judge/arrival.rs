@@ -1,6 +1,6 @@
 //! Decides by its record whether a whole message is new, known, or not due.
 
-use crate::mail::Timestamp;
+use crate::mail::{HeadDigests, Timestamp};
 use crate::seen::{Record, RecordKey, Records, State};
 use crate::session::judge::disposition::Why;
 use crate::sink::Targets;
@@ -70,17 +70,30 @@ const fn is_marked(record: &Record) -> bool {
 }
 
 /// The operator's confirmation that this message was delivered, given before any digest of it was
-/// known. A message of another size is another message.
+/// known. A message of another size is another message, and so is one with another head than was
+/// noted: `head` is that of the message that came.
 pub(in crate::session) fn trusted(
     records: &Records,
     key: &RecordKey,
     listed: Option<u64>,
+    head: Option<HeadDigests>,
 ) -> Option<Record> {
     let word = records.get(&RecordKey::new(key.unique_id.clone(), None))?;
     let alike = listed.is_none() || word.octets.is_none() || listed == word.octets;
     // After its delete was sent, or it was gone, another message may have the unique-id.
     let may_be_gone = word.notes.asked.is_some() || word.absent_since.is_some();
-    (alike && !may_be_gone && matches!(word.state, State::Delivered { .. })).then_some(word)
+    let is_word = matches!(word.state, State::Delivered { .. });
+    let is_proven = alike && !may_be_gone && is_word && has_noted_head(&word, head);
+    is_proven.then_some(word)
+}
+
+/// Whether a message with this head may be the one that the operator confirmed. One whose head
+/// cannot be read is another one.
+pub(in crate::session) fn has_noted_head(word: &Record, head: Option<HeadDigests>) -> bool {
+    let is_same =
+        |head: HeadDigests, noted| head.are_like(noted) || head.have_origin_of(noted) == Some(true);
+    word.head
+        .is_none_or(|noted| head.is_some_and(|head| is_same(head, noted)))
 }
 
 #[cfg(test)]

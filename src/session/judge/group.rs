@@ -276,8 +276,9 @@ impl Group<'_> {
                 plan.wants_heads.extend(self.positions);
                 true
             }
-            // If the operator marked it as delivered, there is nothing to compare.
-            _ if self.are_confirmations() => true,
+            // The operator's confirmation needs no more, unless its head was noted: then the
+            // message itself is compared with it. Another may have its unique-id and octets.
+            _ if self.are_confirmations() => !self.is_any_head_noted(),
             _ if self.is_any_head_without_origin() => false,
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
@@ -306,6 +307,10 @@ impl Group<'_> {
     fn is_any_head_without_origin(&self) -> bool {
         let mut heads = self.settled().filter_map(|known| known.record.head);
         heads.any(|head| matches!(head, HeadDigest::Parted { .. }) && !head.has_origin())
+    }
+
+    fn is_any_head_noted(&self) -> bool {
+        self.settled().any(|known| known.record.head.is_some())
     }
 
     /// Whether only the operator's confirmation says that they were delivered.

@@ -15,6 +15,13 @@ pub(in crate::session) fn replaced_by(records: &Records, key: &RecordKey) -> Vec
     }
 }
 
+/// The operator's confirmation about the message with this unique-id, if its head was noted.
+pub(in crate::session) fn word(records: &Records, key: &RecordKey) -> Option<Record> {
+    let word = records.get(&RecordKey::new(key.unique_id.clone(), None))?;
+    let is_one = matches!(word.state, State::Delivered { .. }) && word.head.is_some();
+    is_one.then_some(word)
+}
+
 /// Records of other messages under the same unique-id that were retrieved and have no copy here. On
 /// a server that hides retrieved messages, delivered ones still exist, unlisted.
 pub(in crate::session) fn others<'r>(

@@ -93,7 +93,7 @@ impl<'a> Transfer<'a> {
             return self.pass_over(at, listed.unwrap_or(0), &parcel);
         }
         let word = match known {
-            None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
+            None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel, listed),
             _ => None,
         };
         if why != Why::New && is_named && known.is_none() && !is_another && word.is_none() {
@@ -183,8 +183,9 @@ impl<'a> Transfer<'a> {
     }
 
     /// The operator's confirmation about this message, given before any digest of it was known.
-    fn word_for(&mut self, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
-        let word = arrival::trusted(self.orders.records, key, listed)?;
+    fn word_for(&mut self, parcel: &Parcel, listed: Option<u64>) -> Option<Record> {
+        let key = &parcel.key;
+        let word = arrival::trusted(self.orders.records, key, listed, parcel.heads())?;
         let trusts = self.ledger.trusts(&key.unique_id, word.copies);
         trusts.then_some(word)
     }
@@ -199,14 +200,22 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Trusts the operator's confirmation that the message was delivered: it is not offered.
+    /// Trusts the operator's confirmation that the message was delivered: it is not offered. If its
+    /// head was noted, the one that came is alike, which allows the delete.
     fn trust(&mut self, at: usize, parcel: &Parcel, record: Record) {
         self.counts().recognised += 1;
         self.counts().recognised_octets += parcel.message.octets();
         let mut batch = self.orders.records.batch();
         let key = RecordKey::new(parcel.key.unique_id.clone(), None);
-        batch.changes.push(Change::Put(key, record));
-        self.commits().commit(batch, Committed::Settled { at });
+        let proof = record
+            .head
+            .and_then(|_| self.orders.records.proof(&key.unique_id, None));
+        batch.changes.push(Change::Put(key, record.clone()));
+        let after = match proof {
+            Some(proof) => Committed::Proven { at, proof, record },
+            None => Committed::Settled { at },
+        };
+        self.commits().commit(batch, after);
     }
 
     pub(in crate::session) fn offer_or_keep(
@@ -352,7 +361,7 @@ impl<'a> Transfer<'a> {
             ..record
         };
         let mut batch = self.orders.records.batch();
-        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch.changes.extend(self.replaced_by(&parcel));
         let (seen, key) = (&self.orders.with.seen, parcel.key);
         self.commits().push(async move {
             let moved = seen.commit_renamed(from, (&old, left), batch, &key, record.clone());

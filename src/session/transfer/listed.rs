@@ -4,7 +4,7 @@ use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Notes, Record, RecordKey, State};
 use crate::session::SessionError;
-use crate::session::judge::{new_count, superseded};
+use crate::session::judge::{arrival, new_count, superseded};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
@@ -32,7 +32,7 @@ impl<'a> Answered<'a> for Transfer<'a> {
             head: parcel.head,
             notes: self.notes_of(parcel, &State::Delivered { at }),
         };
-        let mut replaces = self.replaced_by(&parcel.key);
+        let mut replaces = self.replaced_by(parcel);
         replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
         (delivered, replaces)
     }
@@ -40,7 +40,7 @@ impl<'a> Answered<'a> for Transfer<'a> {
     /// The state replaces what was known before the message was retrieved.
     fn batch(&self, parcel: &Parcel, state: State) -> Batch {
         let mut batch = self.orders.records.batch();
-        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch.changes.extend(self.replaced_by(parcel));
         let renamed_from = parcel.renamed_from.clone();
         batch.changes.extend(renamed_from.map(Change::Forget));
         let (copies, taken) = self.copies_and_taken(&parcel.key, &state);
@@ -97,7 +97,7 @@ impl Transfer<'_> {
         let unique_id = &parcel.key.unique_id;
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);
         let mut batch = self.orders.records.batch();
-        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch.changes.extend(self.replaced_by(parcel));
         batch
             .changes
             .push(Change::Put(parcel.key.clone(), record.clone()));
@@ -146,31 +146,49 @@ impl Transfer<'_> {
         }
     }
 
-    /// Changes to the records that a record with this key replaces: notes without a digest from
-    /// attempts that never received the whole message, void marks, and other messages that were
-    /// known under this unique-id and are not listed any more. Of several with one unique-id that
-    /// is known when all were retrieved.
-    pub(in crate::session) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
-        let plan = self.orders.plan;
-        let listed = plan.repeated.get(&key.unique_id);
-        if listed.is_some_and(|listed| self.ledger.retrieved_under(&key.unique_id) < *listed) {
+    /// Changes to the records that this message's replaces: notes of no message, the operator's
+    /// confirmation if this one has another head, and other messages that were known under this
+    /// unique-id and are not listed any more.
+    pub(in crate::session) fn replaced_by(&self, parcel: &Parcel) -> Vec<Change> {
+        let key = &parcel.key;
+        if self.is_any_to_come(key) {
             return Vec::new();
         }
         let records = self.orders.records;
-        let unseen = superseded::replaced_by(records, key);
-        let void = plan.void_marks.iter();
-        let void = void.filter(|mark| mark.unique_id == key.unique_id && *mark != key);
-        let mut changes: Vec<Change> = unseen
-            .into_iter()
-            .chain(void.cloned())
-            .map(Change::Forget)
-            .collect();
+        let mut changes = self.notes_replaced_by(key);
         // An unreadable line of UIDL may have been the other's.
+        if !self.orders.listing.complete {
+            return changes;
+        }
+        let disproved = superseded::word(records, key)
+            .filter(|word| !self.orders.hides && !arrival::has_noted_head(word, parcel.heads()));
+        let word = RecordKey::new(key.unique_id.clone(), None);
+        changes.extend(disproved.map(|_| Change::Forget(word)));
         let gone = superseded::others(records, key, self.orders.hides)
-            .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
+            .filter(|(other, _)| self.ledger.alike(other) == 0)
             .filter(|(other, _)| self.identities.moved(other) == 0);
         changes.extend(gone.map(|(other, record)| superseded::displace(other, record, self.now())));
         changes
+    }
+
+    /// Changes to the notes that any record with this key replaces: those without a digest from
+    /// attempts that never received the whole message, and void marks.
+    pub(in crate::session) fn notes_replaced_by(&self, key: &RecordKey) -> Vec<Change> {
+        if self.is_any_to_come(key) {
+            return Vec::new();
+        }
+        let unseen = superseded::replaced_by(self.orders.records, key);
+        let void = self.orders.plan.void_marks.iter();
+        let void = void.filter(|mark| mark.unique_id == key.unique_id && *mark != key);
+        let replaced = unseen.into_iter().chain(void.cloned());
+        replaced.map(Change::Forget).collect()
+    }
+
+    /// Whether others of several messages with this unique-id are still to be retrieved: only then
+    /// it is known which records are of none of them.
+    fn is_any_to_come(&self, key: &RecordKey) -> bool {
+        let listed = self.orders.plan.repeated.get(&key.unique_id);
+        listed.is_some_and(|listed| self.ledger.retrieved_under(&key.unique_id) < *listed)
     }
 
     /// Notes that the waiting message with this unique-id is the listed one, so that it is not
@@ -186,7 +204,7 @@ impl Transfer<'_> {
             ..record
         };
         let mut batch = self.orders.records.batch();
-        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch.changes.extend(self.replaced_by(parcel));
         batch.changes.push(Change::Put(parcel.key.clone(), record));
         self.commits().commit(batch, Committed::Noted);
     }

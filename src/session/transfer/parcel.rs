@@ -5,10 +5,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
-use crate::mail::{Envelope, HeadDigest, Origin};
+use crate::mail::{Envelope, HeadDigest, HeadDigests, Origin, limits};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
 use crate::sink::{Attempt, Offer, Receipt, Targets, Undelivered};
 use crate::spool::Message;
+use crate::spool::head_digest::head_digests_of;
 
 /// A retrieved message, with its envelope and key.
 pub(in crate::session) struct Parcel {
@@ -102,6 +103,12 @@ impl Parcel {
             trace: &self.trace,
             message: &self.message,
         }
+    }
+
+    /// Both digests of its header; `None` if it cannot be read.
+    pub(in crate::session) fn heads(&self) -> Option<HeadDigests> {
+        let head = self.message.head(limits::HEADER_OCTETS_MAX);
+        head.ok().map(|head| head_digests_of(&head))
     }
 
     /// The attempt to deliver it to the destinations that do not have it.
