@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mailferry::agent::Breaker;
 use mailferry::mail::{FirstRun, Retention};
-use mailferry::seen::State;
+use mailferry::seen::{Record, State};
 use mailferry::session::{self, Collaborators, Summary};
 use mailferry::sink::{Delivery, Destination, Fault};
 
@@ -194,6 +194,35 @@ async fn a_session_that_breaks_after_the_heads_of_rewritten_mail_makes_nothing_c
         }
         assert_eq!(world.sink.count(), 6, "{before}");
         assert!(world.told("rewritten"), "{before}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_session_that_broke_in_rewritten_mail_nothing_waits() {
+    for before in BEGINNINGS {
+        for heads in [true, false] {
+            let world = World::new(six(before, ""), Retention::Keep);
+            if heads {
+                shows_heads(&world);
+            }
+            world.poll().await;
+            let mut there = six(before, "");
+            there[1] = counted(&format!("{before}2"), 2, SCANNED);
+            world.server.replace(there);
+            world.server.with(|habits| habits.hangs_up_at = Some(1));
+            world.pass(3600);
+            world.poll().await;
+            world.server.with(|habits| habits.hangs_up_at = None);
+            for _ in 0..3 {
+                world.pass(20 * 3600);
+                world.poll().await;
+            }
+            let records = world.records().await;
+            let waits = |record: &Record| matches!(record.state, State::Deferred(_));
+            let waiting = records.iter().filter(|(_, record)| waits(record)).count();
+            assert_eq!(waiting, 0, "{before}, heads: {heads}");
+            assert_eq!(world.sink.count(), 6, "{before}, heads: {heads}");
+        }
     }
 }
 

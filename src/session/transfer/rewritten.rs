@@ -102,6 +102,7 @@ impl Transfer<'_> {
             },
         };
         let mut batch = self.orders.records.batch();
+        batch.changes.extend(self.notes_replaced_by(&parcel.key));
         let unique_id = parcel.key.unique_id.as_bytes();
         let earlier = self.look_at_twin(unique_id, Twin::take_rewritten);
         let earlier = earlier.into_iter().map(Change::Forget);
