@@ -86,3 +86,31 @@ async fn after_a_lost_session_a_quit_deletes_what_came_before_the_rest_is_retrie
         "{verbs:?}"
     );
 }
+
+#[tokio::test]
+async fn a_message_that_was_compared_in_a_session_that_broke_is_deleted_by_the_next() {
+    for heads in [true, false] {
+        let mut all = letters(4, false);
+        for one in &mut all {
+            one.unique_id = format!("uidvalidity-5f2b-{}", one.unique_id);
+        }
+        let mut world = World::new(all, Retention::Keep);
+        world.server.with(|habits| {
+            habits.pipelining = false;
+            habits.capabilities.extend(heads.then(|| "TOP".into()));
+        });
+        world.poll().await;
+        world.visit.retention = Retention::Delete;
+        // Each session ends in the last message, before its deletes.
+        world.server.with(|habits| habits.hangs_up_at = Some(3));
+        world.pass(3600);
+        world.poll().await;
+        world.server.with(|habits| habits.hangs_up_at = None);
+        for _ in 0..3 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        assert!(world.server.listed().is_empty(), "heads {heads}");
+        assert_eq!(world.sink.count(), 4);
+    }
+}

@@ -10,7 +10,7 @@ mod open;
 mod shown;
 mod void;
 
-use crate::mail::{Entry, HeadDigest};
+use crate::mail::{DAY_SECONDS, Entry, HeadDigest};
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
@@ -255,7 +255,8 @@ impl Group<'_> {
 
     /// Deletes messages that an earlier session retrieved, if their heads are alike. Without heads
     /// octets decide, but not on a server that counts its unique-ids, and not about mail of a
-    /// device, which may have the same octets each time.
+    /// device, which may have the same octets each time. A recent comparison by digest makes up for
+    /// a head that identifies no message.
     fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
         let by_head = self
             .settled()
@@ -268,7 +269,7 @@ impl Group<'_> {
             _ if by_head => false,
             // Mail of a device may have the same head each time.
             Said::Alike if self.heads_have_origin() || self.are_confirmations() => true,
-            Said::Alike => false,
+            Said::Alike => self.was_just_compared(),
             // No head can prove it: the message itself does, and one command fewer is needed.
             Said::NotAsked if self.only_comparison_proves() => false,
             Said::NotAsked => {
@@ -279,7 +280,7 @@ impl Group<'_> {
             // The operator's confirmation needs no more, unless its head was noted: then the
             // message itself is compared with it. Another may have its unique-id and octets.
             _ if self.are_confirmations() => !self.is_any_head_noted(),
-            _ if self.is_any_head_without_origin() => false,
+            _ if self.is_any_head_without_origin() => self.was_just_compared(),
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
         if may_delete {
@@ -307,6 +308,21 @@ impl Group<'_> {
     fn is_any_head_without_origin(&self) -> bool {
         let mut heads = self.settled().filter_map(|known| known.record.head);
         heads.any(|head| matches!(head, HeadDigest::Parted { .. }) && !head.has_origin())
+    }
+
+    /// Whether this is one message that was found alike by digest within the last day, in a session
+    /// that ended before its DELE. On a server that counts its unique-ids it is compared in the
+    /// session that deletes it: another one may have its unique-id since.
+    fn was_just_compared(&self) -> bool {
+        let now = self.circumstances.now;
+        let is_recent = |known: &Known<'_>| {
+            let compared = known.record.notes.compared;
+            known.digest.is_some() && compared.is_some_and(|one| one.at.is_within(DAY_SECONDS, now))
+        };
+        self.entries.len() == 1
+            && !self.circumstances.names.are_counted
+            && self.octets_are_alike()
+            && self.settled().all(is_recent)
     }
 
     fn is_any_head_noted(&self) -> bool {
