@@ -239,6 +239,9 @@ pub struct DeletesState {
     /// The times of the notes whose deletes no QUIT confirmed, or which the server refused, oldest
     /// first: their messages may still be there.
     pub open_notes: Vec<Timestamp>,
+    /// Those of them whose deletes the server refused, or that were never sent: their messages are
+    /// there.
+    pub undone_notes: Vec<Timestamp>,
     /// The deletes on a server without unique-ids of which a session must still see whether they
     /// took effect.
     pub check: Option<DeletesCheck>,
@@ -269,11 +272,37 @@ impl DeletesState {
         let older = self.open_notes.len().saturating_sub(1);
         self.open_notes
             .drain(..older.saturating_sub(limits::OPEN_NOTES_MAX));
+        self.forget_closed();
+    }
+
+    /// Notes that deletes were noted and had no effect: the server refused them, or they were never
+    /// sent.
+    pub fn open_undone_note(&mut self, at: Timestamp) {
+        self.open_note(at);
+        if !self.is_undone(at) {
+            self.undone_notes.push(at);
+        }
+    }
+
+    /// Whether it is certain that the deletes which were noted at this time had no effect.
+    pub fn is_undone(&self, noted: Timestamp) -> bool {
+        self.undone_notes.contains(&noted)
+    }
+
+    /// Forgets open notes for which `is_kept` is false.
+    pub fn retain_notes(&mut self, is_kept: impl FnMut(&Timestamp) -> bool) {
+        self.open_notes.retain(is_kept);
+        self.forget_closed();
+    }
+
+    fn forget_closed(&mut self) {
+        let open = &self.open_notes;
+        self.undone_notes.retain(|at| open.contains(at));
     }
 
     /// Notes that QUIT confirmed the deletes of this note.
     pub fn close_note(&mut self, at: Timestamp) {
-        self.open_notes.retain(|open| *open != at);
+        self.retain_notes(|open| *open != at);
     }
 
     /// The time for another note: `now`, or the next second that no open note has.

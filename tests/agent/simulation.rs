@@ -80,8 +80,7 @@ impl Simulation {
             begun: Instant::now(),
             ahead: Mutex::default(),
         });
-        let fresh_box =
-            |random: &mut fastrand::Rng| Arc::new(Box_::new(random.fork(), clock.clone()));
+        let fresh_box = |random: &mut fastrand::Rng| Arc::new(Box_::new(random.fork()));
         let boxes: Vec<_> = (0..random.usize(1..=2))
             .map(|_| fresh_box(&mut random))
             .collect();

@@ -226,6 +226,7 @@ proptest! {
                 quit_refused: true,
                 quit_unanswered: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
+                undone_notes: vec![Timestamp(9)],
                 check: Some(DeletesCheck {
                     noted: Timestamp(9),
                     listed: 3,

@@ -113,6 +113,9 @@ fn push_wait(words: &mut String, state: &AccountState) {
     for at in &state.deletes.open_notes {
         let _ = write!(words, " open_note={}", at.0);
     }
+    for at in &state.deletes.undone_notes {
+        let _ = write!(words, " undone_note={}", at.0);
+    }
     if let Some(check) = state.deletes.check {
         let (listed, deleted) = (check.listed, check.deleted);
         let _ = write!(words, " deletes_check={}>{listed}>{deleted}", check.noted.0);
@@ -182,6 +185,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "check_refused" => state.deletes.check_refused = Some(at()?),
             "deletes_check" => state.deletes.check = Some(read_check(value)?),
             "open_note" => state.deletes.open_notes.push(at()?),
+            "undone_note" => state.deletes.undone_notes.push(at()?),
             "poll_pause" => state.clock.pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),
             "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,

@@ -205,6 +205,21 @@ pub(in crate::session) fn end(
     }
 }
 
+/// Whether an equal message is left where it is, because the server leaves QUIT unanswered again
+/// and again: a message whose DELE was noted at `asked` would come at each poll if deletes have no
+/// effect there. It comes once a day, as the other message that it may be.
+pub(in crate::session) fn is_unanswered_again(
+    state: &DeletesState,
+    asked: Timestamp,
+    now: Timestamp,
+) -> bool {
+    let is_recent = now.since(asked) < limits::EQUAL_AGAIN_SECONDS;
+    let is_another = |noted: Timestamp| {
+        noted < asked && !state.is_undone(noted) && asked.since(noted) < 2 * DAY_SECONDS
+    };
+    is_recent && state.is_open(asked) && state.open_notes.iter().copied().any(is_another)
+}
+
 /// Whether the server ignores deletes.
 pub(in crate::session) const fn are_ignored(state: &DeletesState) -> bool {
     state.found_again >= limits::DELETES_FOUND_AGAIN_MAX

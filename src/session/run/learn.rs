@@ -24,7 +24,10 @@ impl Session<'_> {
     ) {
         if let Some(noted) = done.deletes_noted {
             // It holds until QUIT is answered, however this session ends.
-            state.deletes.open_note(noted);
+            match done.were_deletes_given {
+                true => state.deletes.open_note(noted),
+                false => state.deletes.open_undone_note(noted),
+            }
         }
         state.sizes = done.sizes.remembered();
         let odd = &mut state.odd;
@@ -137,7 +140,7 @@ impl Session<'_> {
         };
         // It is later than the note of the others, which it must not open again.
         let at = state.deletes.time_of_note(noted.plus(1));
-        state.deletes.open_note(at);
+        state.deletes.open_undone_note(at);
         let noted = self.with.seen.note_refused(refused.clone(), at, state);
         Ok(noted.await?)
     }

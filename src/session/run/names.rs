@@ -220,7 +220,7 @@ impl Session<'_> {
         }
         // Notes of older records are dropped, because the records are forgotten.
         let is_kept = |at: &Timestamp| now.since(*at) < self.visit.forget_after_seconds;
-        state.deletes.open_notes.retain(is_kept);
+        state.deletes.retain_notes(is_kept);
         if taken::are_ignored(&state.deletes) && !were_ignored {
             self.say(Quirk::Deletes(DeleteQuirk::Ignored));
         }

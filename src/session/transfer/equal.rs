@@ -3,8 +3,8 @@
 //! Messages with the same bytes under one unique-id share one record. If some of them were
 //! delivered and others wait for another try, the record waits and counts both.
 
-use crate::mail::limits;
 use crate::seen::{Record, RecordKey, State};
+use crate::session::judge::taken;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
 
@@ -92,23 +92,29 @@ impl Transfer<'_> {
 
     /// Whether the recorded message is gone, so that the one that arrived was sent later. On a
     /// server without unique-ids both have the same key. A message with Message-ID and Date is
-    /// never taken for another one: its sender made it once.
+    /// never taken for another one: its sender made it once. Any other whose DELE was sent counts
+    /// as gone, although QUIT was not answered: if it is still there, it comes twice, which is a
+    /// lesser harm than to delete another one undelivered. Only the server's refusal shows that it
+    /// is there.
     fn is_gone(&mut self, parcel: &Parcel, record: &Record) -> bool {
         let is_told_by_its_head = parcel.head.is_some_and(|head| head.has_origin());
         if is_told_by_its_head || !matches!(record.state, State::Delivered { .. }) {
             return false;
         }
-        // A session that was cut off may not have sent QUIT, and a DELE may have been refused.
-        let (state, last) = (&self.orders.state.deletes, self.orders.deletes.attempted);
-        // Without an answer to QUIT the same message is still there, unless long enough has gone by
-        // for another one.
-        let is_long_ago = |noted| self.now().since(noted) >= limits::EQUAL_AGAIN_SECONDS;
-        let may_be_done =
-            |noted| !state.is_open(noted) || (last == Some(noted) && is_long_ago(noted));
         if record.absent_since.is_some() && !self.orders.hides {
             return true;
         }
-        let asked = record.notes.asked.filter(|noted| may_be_done(*noted));
-        asked.is_some_and(|asked| !self.is_still_there(&parcel.key, &record.notes, asked))
+        let Some(asked) = record.notes.asked else {
+            return false;
+        };
+        let state = &self.orders.state.deletes;
+        if state.is_undone(asked) {
+            return false;
+        }
+        if taken::is_unanswered_again(state, asked, self.now()) {
+            self.still_there.leave(&parcel.key.unique_id);
+            return false;
+        }
+        !self.is_still_there(&parcel.key, &record.notes, asked)
     }
 }

@@ -245,7 +245,8 @@ impl<'a> Transfer<'a> {
         compares: bool,
         record: Record,
     ) -> Record {
-        if !compares {
+        // A message that is left stays in doubt.
+        if !compares || self.still_there.is_left(&parcel.key.unique_id) {
             // It is listed under its unique-id again.
             let notes = Notes {
                 displaced: false,

@@ -150,6 +150,7 @@ impl Transfer<'_> {
         let stopped = self.phase.is_told();
         let (error, lost) = self.phase.into_end();
         let deletes_noted = self.deletes.noted();
+        let were_deletes_given = self.deletes.are_sent();
         let (deletes_sent, deletes_refused) = self.deletes.into_sent();
         Transferred {
             lost,
@@ -159,6 +160,7 @@ impl Transfer<'_> {
             findings: self.identities.findings(),
             deletes_noted,
             deletes_sent,
+            were_deletes_given,
             deletes_refused,
             sizes: self.doubts.into_sizes(),
             retrieved: self.ledger.take_retrieved(),

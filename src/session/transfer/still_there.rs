@@ -35,6 +35,11 @@ impl StillThere {
     pub(in crate::session) fn is_left(&self, unique_id: &UniqueId) -> bool {
         self.left.contains(unique_id)
     }
+
+    /// Leaves this message in this session: it is neither offered nor deleted.
+    pub(in crate::session) fn leave(&mut self, unique_id: &UniqueId) {
+        self.left.insert(unique_id.clone());
+    }
 }
 
 impl Transfer<'_> {

@@ -5,11 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::{Clock, Envelope, Timestamp};
+use mailferry::mail::Envelope;
 use mailferry::sink::{Fault, Offer, Outcome, Refusal, Sink};
 use tokio::time::sleep;
-
-use super::SimulatedClock;
 
 /// What a destination does to messages.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +28,6 @@ pub struct Mood {
 pub struct Box_ {
     pub mood: Mutex<Mood>,
     pub taken: Mutex<BTreeMap<Vec<u8>, usize>>,
-    /// When each of them was accepted last, and how often that was long after the time before.
-    pub late: Mutex<BTreeMap<Vec<u8>, (Timestamp, usize)>>,
-    pub clock: Arc<SimulatedClock>,
     /// The messages that were refused for good.
     pub refused: Mutex<BTreeSet<Vec<u8>>>,
     /// Offers after which a second one is legitimate: accepted, and then reported as unknown or cut
@@ -72,29 +67,18 @@ impl Mood {
     }
 }
 
-/// Seconds after which the same octets may be another message, if a server without unique-ids did
-/// not say whether it deleted the first.
-const LATE_SECONDS: u64 = 20 * 3600;
-
 impl Box_ {
-    pub fn new(random: fastrand::Rng, clock: Arc<SimulatedClock>) -> Self {
+    pub fn new(random: fastrand::Rng) -> Self {
         Self {
             mood: Mutex::default(),
             taken: Mutex::default(),
-            late: Mutex::default(),
             refused: Mutex::default(),
             excused: Mutex::default(),
             random: Mutex::new(random),
-            clock,
         }
     }
 
     fn take(&self, octets: Vec<u8>) {
-        let now = self.clock.now();
-        let mut late = self.late.lock().unwrap();
-        let (last, times) = late.entry(octets.clone()).or_insert((now, 0));
-        *times += usize::from(now.since(*last) >= LATE_SECONDS);
-        *last = now;
         *self.taken.lock().unwrap().entry(octets).or_default() += 1;
     }
 

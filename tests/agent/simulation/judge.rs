@@ -115,18 +115,15 @@ impl Simulation {
     }
 
     /// How often a message may come again because it may be another one with the same octets: its
-    /// server has no unique-ids and did not say whether it deleted the first, and long enough has
-    /// gone by.
+    /// server has no unique-ids and did not say whether it deleted the first.
     fn may_be_another(&self, at: usize, one: &Mail) -> usize {
         let server = &self.worlds[at].server;
         if server.with(|habits| habits.unique_ids) {
             return 0;
         }
         let unanswered = server.unanswered();
-        let unanswered = unanswered.iter().filter(|mail| mail.octets == one.octets);
-        let late = self.boxes[at % self.boxes.len()].late.lock().unwrap();
-        let late = late.get(&one.octets).map_or(0, |(_, times)| *times);
-        late.min(unanswered.count())
+        let unanswered = unanswered.iter();
+        unanswered.filter(|mail| mail.octets == one.octets).count()
     }
 
     /// Checks that nothing is lost, nothing was deleted that was not accepted, and every duplicate
