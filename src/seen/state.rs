@@ -48,6 +48,9 @@ pub struct Pacing {
     pub last_login: Option<Timestamp>,
     /// Seconds between logins as the server announced (LOGIN-DELAY, RFC 2449 section 6.5).
     pub login_delay_seconds: Option<u64>,
+    /// Whether the last session with limits that had no room for all began with a retry: the next
+    /// one begins with new messages.
+    pub began_with_retry: bool,
     /// When the last complete poll ended well.
     pub last_success: Option<Timestamp>,
     /// Network or server failures in a row.
@@ -126,6 +129,13 @@ impl<'a> Owner<'a> {
             user,
             recipient: stable_hash(&parts.concat()),
         }
+    }
+}
+
+impl Pacing {
+    /// Notes whether a retry came before new messages, if they take turns.
+    pub fn note_turn(&mut self, retry_first: Option<bool>) {
+        self.began_with_retry = retry_first.unwrap_or(self.began_with_retry);
     }
 }
 

@@ -49,6 +49,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
         pops: false,
         names: mailferry::session::judge::disposition::Names::default(),
         leaves_out_struck: false,
+        retry_first: false,
     };
     let records = seen.records(&account).await.unwrap();
     plan(&listing, &records, &circumstances)

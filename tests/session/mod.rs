@@ -44,6 +44,7 @@ mod short;
 mod stop;
 mod suspect;
 mod swapped;
+mod turns;
 mod unconfirmed;
 mod unnamed;
 mod waiting_gone;

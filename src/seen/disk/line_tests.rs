@@ -187,6 +187,7 @@ proptest! {
                 hold: Some(hold),
                 failures: 3,
                 seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
+                began_with_retry: true,
                 ..Pacing::default()
             },
             clock: ClockState {

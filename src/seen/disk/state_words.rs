@@ -89,6 +89,7 @@ fn push_facts(words: &mut String, state: &AccountState) {
         ("marking", state.names.marking),
         ("same_maildrop", state.names.same_maildrop),
         ("quit_refused", state.deletes.quit_refused),
+        ("began_with_retry", state.pacing.began_with_retry),
         ("quit_unanswered", state.deletes.quit_unanswered),
     ];
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
@@ -180,6 +181,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "moving" => state.names.moving = value == "1",
             "marking" => state.names.marking = value == "1",
             "deletes_attempted" => state.deletes.attempted = Some(at()?),
+            "began_with_retry" => state.pacing.began_with_retry = value == "1",
             "quit_refused" => state.deletes.quit_refused = value == "1",
             "quit_unanswered" => state.deletes.quit_unanswered = value == "1",
             "check_refused" => state.deletes.check_refused = Some(at()?),

@@ -124,6 +124,7 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
         pops: false,
         names: Names::default(),
         leaves_out_struck: false,
+        retry_first: false,
     };
     let plan = plan(listing, records, &circumstances);
     let is_open = |(at, disposition): (u32, &Disposition)| match disposition {

@@ -83,6 +83,8 @@ pub struct Circumstances {
     pub pops: bool,
     /// Whether messages at which sessions have ended are left out of this one.
     pub leaves_out_struck: bool,
+    /// Whether a retry comes before new messages, if the limits leave no room for all.
+    pub retry_first: bool,
     /// How far the unique-ids of this maildrop prove anything.
     pub names: Names,
 }
@@ -126,6 +128,9 @@ pub struct Plan {
     pub deletes: Vec<Recorded>,
     /// How many messages are listed whose unique-ids are in no record.
     pub unknown: usize,
+    /// If the limits leave no room for all, and a retry and new messages take turns: whether it was
+    /// the turn of the retry.
+    pub retry_first: Option<bool>,
     /// Unique-ids that the server lists more than once, with the count.
     pub repeated: HashMap<UniqueId, usize>,
     /// Positions of messages whose head is needed for the decision, and was not requested yet.

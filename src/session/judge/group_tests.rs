@@ -56,6 +56,7 @@ fn circumstances(retention: Retention, octets_max: u64) -> Circumstances {
         clock_trusted: true,
         pops: false,
         leaves_out_struck: false,
+        retry_first: false,
         names: Names {
             heads_work: true,
             ..Names::default()

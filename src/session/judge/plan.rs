@@ -153,7 +153,7 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
 
 /// The positions of all retrievals in their order.
 fn in_order(
-    plan: &Plan,
+    plan: &mut Plan,
     listing: &Listing,
     records: &Records,
     circumstances: &Circumstances,
@@ -195,12 +195,22 @@ fn in_order(
     let new = ordered.len();
     let is_retry = later.first().is_some_and(|(order, ..)| *order == RETRY);
     ordered.extend(later.into_iter().map(|(_, _, _, at)| at));
-    if let Some(place) = place_of_retry(limits).filter(|place| is_retry && *place < new)
-        && let Some(some) = ordered.get_mut(place..=new)
-    {
-        some.rotate_right(1);
+    if is_retry && new > 0 && !fit(ordered.get(..=new), listing, limits) {
+        let turn = place_of_retry(circumstances);
+        plan.retry_first = turn.takes_turns.then_some(circumstances.retry_first);
+        if let Some(some) = turn.place.and_then(|place| ordered.get_mut(place..=new)) {
+            some.rotate_right(1);
+        }
     }
     ordered
+}
+
+/// Whether one poll has room for all these messages.
+fn fit(all: Option<&[u32]>, listing: &Listing, limits: PollLimits) -> bool {
+    let mut room = Turnstile::new(limits);
+    let octets = |at: &u32| listing.get(*at as usize).and_then(|entry| entry.octets);
+    let mut all = all.into_iter().flatten();
+    all.all(|at| room.lets_through(octets(at).unwrap_or(0)))
 }
 
 /// Puts messages first that are new for sure, because no known one has their size, where all
@@ -273,15 +283,29 @@ fn order_and_limit(
     plan.retrievals = wanted;
 }
 
-/// Where the message that has waited longest for its retry goes among the new ones, if a poll is
-/// limited: enough new mail would keep it away for ever.
-fn place_of_retry(most: PollLimits) -> Option<usize> {
-    let of_messages = |most: u64| usize::try_from(most.saturating_sub(1)).unwrap_or(usize::MAX);
-    match (most.messages_max, most.octets_max) {
-        (Some(messages), None) => Some(of_messages(messages)),
-        (Some(messages), Some(_)) => Some(of_messages(messages).min(1)),
-        (None, Some(_)) => Some(1),
-        (None, None) => None,
+/// Where the message that has waited longest for its retry goes among the new ones.
+struct PlaceOfRetry {
+    /// `None` after all of them.
+    place: Option<usize>,
+    /// Whether that changes from poll to poll.
+    takes_turns: bool,
+}
+
+/// The place of a retry in a poll that has no room for all: enough new mail would keep it away for
+/// ever. It has the last place where messages are counted. Where octets are counted, or there is
+/// one place, it and the new ones are first in turn: the first message always fits, and a large
+/// retry in any other place would keep away what comes after it, and not fit itself.
+fn place_of_retry(circumstances: &Circumstances) -> PlaceOfRetry {
+    let limits = circumstances.limits;
+    match (limits.messages_max, limits.octets_max) {
+        (Some(messages), None) if messages > 1 => PlaceOfRetry {
+            place: usize::try_from(messages - 1).ok(),
+            takes_turns: false,
+        },
+        _ => PlaceOfRetry {
+            place: circumstances.retry_first.then_some(0),
+            takes_turns: true,
+        },
     }
 }
 

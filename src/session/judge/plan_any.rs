@@ -131,6 +131,7 @@ pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
             pops: false,
             names: Names::default(),
             leaves_out_struck: false,
+            retry_first: false,
         }
     })
 }
@@ -164,6 +165,7 @@ pub(super) const USUAL: Circumstances = Circumstances {
         },
     },
     leaves_out_struck: false,
+    retry_first: false,
 };
 
 pub(super) fn without_limits(circumstances: Circumstances) -> Circumstances {

@@ -49,21 +49,33 @@ fn the_retry_that_has_waited_longest_has_a_place_in_each_limited_poll() {
     };
     let records = records(vec![record(b'a', deferred(2)), record(b'b', deferred(1))]);
     let listed: Vec<_> = (0..6).map(|name| (name, Some(100))).collect();
-    let retrieved = |messages_max, octets_max| {
+    let planned = |messages_max, octets_max, retry_first| {
         let limits = PollLimits {
             messages_max,
             octets_max,
             ..USUAL.limits
         };
-        let circumstances = Circumstances { limits, ..USUAL };
-        plan(&listing(&listed), &records, &circumstances).retrievals
+        let circumstances = Circumstances {
+            limits,
+            retry_first,
+            ..USUAL
+        };
+        let plan = plan(&listing(&listed), &records, &circumstances);
+        (plan.retrievals, plan.retry_first)
     };
-    assert_eq!(retrieved(None, None), [2, 3, 4, 5, 1, 0]);
-    assert_eq!(retrieved(Some(3), None), [2, 3, 1]);
-    assert_eq!(retrieved(Some(1), None), [1]);
-    assert_eq!(retrieved(Some(5), None), [2, 3, 4, 5, 1]);
-    assert_eq!(retrieved(None, Some(300)), [2, 1, 3]);
-    assert_eq!(retrieved(Some(2), Some(1000)), [2, 1]);
+    for first in [false, true] {
+        let plan = |messages_max, octets_max| planned(messages_max, octets_max, first);
+        assert_eq!(plan(None, None), (vec![2, 3, 4, 5, 1, 0], None));
+        assert_eq!(plan(Some(3), None), (vec![2, 3, 1], None));
+        assert_eq!(plan(Some(5), None), (vec![2, 3, 4, 5, 1], None));
+        assert_eq!(plan(None, Some(500)), (vec![2, 3, 4, 5, 1], None));
+    }
+    let (new, retry) = (Some(false), Some(true));
+    assert_eq!(planned(Some(1), None, false), (vec![2], new));
+    assert_eq!(planned(Some(1), None, true), (vec![1], retry));
+    assert_eq!(planned(None, Some(300), false), (vec![2, 3, 4], new));
+    assert_eq!(planned(None, Some(300), true), (vec![1, 2, 3], retry));
+    assert_eq!(planned(Some(2), Some(1000), true), (vec![1, 2], retry));
 }
 
 #[test]

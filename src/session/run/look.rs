@@ -78,6 +78,7 @@ impl Session<'_> {
             clock_trusted: self.clock_trusted,
             pops: hides && state.hiding.without_quit,
             leaves_out_struck: state.odd.leaves_out_struck,
+            retry_first: !state.pacing.began_with_retry,
             names: Names::default(),
         };
         if let Some(words) = &listed.without_unique_ids {
@@ -119,6 +120,7 @@ impl Session<'_> {
             return Ok(None);
         }
         self.accept_void_marks(&plan)?;
+        state.pacing.note_turn(plan.retry_first);
         let entries = listed.listing.len() + records.len();
         plan.is_flood = long(entries, || {
             self.guard(&listed.listing, records, state, hides)

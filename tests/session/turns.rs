@@ -1,0 +1,70 @@
+//! Retries and new mail in polls that have no room for all.
+
+use mailferry::mail::Retention;
+use mailferry::sink::Fault;
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail};
+
+/// A message of this size.
+fn sized(number: usize, octets: usize) -> Mail {
+    let head = format!("Subject: {number}\r\n\r\n");
+    let body = "y".repeat(octets - head.len() - 2);
+    mail(
+        &format!("{number}-5f2b3c4d5e6f7a8b"),
+        format!("{head}{body}\r\n").as_bytes(),
+    )
+}
+
+#[tokio::test]
+async fn new_mail_comes_although_many_retries_are_due_and_one_message_a_poll_is_allowed() {
+    let mut world = World::new(
+        (0..6).map(|number| sized(number, 100)).collect(),
+        Retention::Keep,
+    );
+    world.visit.limits.messages_max = Some(1);
+    for number in 0..6 {
+        world
+            .sink
+            .refuse(&sized(number, 100).octets, Fault::MessageTransient);
+        world.poll().await;
+    }
+    world.pass(3600);
+    for poll in 1..=10 {
+        world.server.put(sized(10 + poll, 100));
+        let asked = world.sink.asked();
+        world.poll().await;
+        assert_eq!(world.sink.asked(), asked + 1);
+        // A retry has every second turn while one is due.
+        assert!(
+            world.sink.count() >= poll / 2,
+            "{poll}: {}",
+            world.sink.count()
+        );
+    }
+    assert!(world.sink.asked() >= 6 + 10);
+}
+
+#[tokio::test]
+async fn a_large_retry_has_its_turn_and_costs_new_mail_no_more_than_that() {
+    let large = sized(0, 900);
+    let mut world = World::new(vec![large.clone()], Retention::Keep);
+    world.visit.limits.octets_max = Some(1000);
+    world.sink.refuse(&large.octets, Fault::MessageTransient);
+    world.poll().await;
+    (1..=20).for_each(|number| world.server.put(sized(number, 200)));
+    world.pass(60);
+    for wanted in [(2, 0), (2, 5), (2, 10)] {
+        world.poll().await;
+        assert_eq!(
+            (world.sink.asked() - world.sink.count(), world.sink.count()),
+            wanted
+        );
+    }
+    world.sink.accept_all();
+    world.pass(3600);
+    for count in [15, 16, 21] {
+        world.poll().await;
+        assert_eq!(world.sink.count(), count);
+    }
+}
