@@ -133,6 +133,11 @@ impl<'a> Owner<'a> {
 }
 
 impl Pacing {
+    /// Whether the server demands a pause between two logins.
+    pub fn demands_pause(&self) -> bool {
+        self.login_delay_seconds.is_some_and(|seconds| seconds > 0)
+    }
+
     /// Notes whether a retry came before new messages, if they take turns.
     pub fn note_turn(&mut self, retry_first: Option<bool>) {
         self.began_with_retry = retry_first.unwrap_or(self.began_with_retry);

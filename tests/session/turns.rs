@@ -1,4 +1,5 @@
-//! Retries and new mail in polls that have no room for all.
+//! Retries and new mail in polls that have no room for all, and honest mail beside messages that end
+//! sessions.
 
 use mailferry::mail::Retention;
 use mailferry::sink::Fault;
@@ -67,4 +68,24 @@ async fn a_large_retry_has_its_turn_and_costs_new_mail_no_more_than_that() {
         world.poll().await;
         assert_eq!(world.sink.count(), count);
     }
+}
+
+#[tokio::test]
+async fn honest_mail_comes_beside_messages_that_end_sessions_where_a_poll_has_one_session() {
+    let mut there: Vec<Mail> = (0..40).map(|number| sized(number, 100)).collect();
+    for at in 1..4 {
+        let id = format!("bad-{at}-5f2b3c4d5e6f7a8b");
+        there.insert(at, mail(&id, b"Subject: bad\r\n\r\nx\r\n"));
+    }
+    let world = World::new(there, Retention::Delete);
+    world.server.with(|habits| {
+        habits.pipelining = false;
+        habits.capabilities = vec!["LOGIN-DELAY 60".into()];
+        habits.hangs_up_inside_all = Some("bad".to_owned());
+    });
+    for _ in 0..12 {
+        world.poll().await;
+        world.pass(300);
+    }
+    assert_eq!(world.sink.count(), 40);
 }

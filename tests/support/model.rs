@@ -36,6 +36,8 @@ pub struct Habits {
     pub refuses_login: Option<String>,
     /// Closes the connection in the middle of this message, by unique-id.
     pub hangs_up_inside: Option<String>,
+    /// Closes the connection in the middle of messages whose unique-id begins like this.
+    pub hangs_up_inside_all: Option<String>,
     /// Refuses TOP, as RFC 1939 allows.
     pub refuses_top: bool,
     /// Takes this many milliseconds for each TOP.
@@ -143,6 +145,7 @@ impl Default for Habits {
             capabilities: Vec::new(),
             refuses_login: None,
             hangs_up_inside: None,
+            hangs_up_inside_all: None,
             refuses_top: false,
             top_milliseconds: 0,
             refuses_retr_of: None,
@@ -449,7 +452,11 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 let body = stuff(&octets);
                 write.write_all(b"+OK\r\n").await?;
                 closes = habits.hangs_up_at == Some(at)
-                    || habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id);
+                    || habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id)
+                    || habits
+                        .hangs_up_inside_all
+                        .as_ref()
+                        .is_some_and(|id| mails[at].unique_id.starts_with(id));
                 if closes {
                     write.write_all(&body[..body.len() / 2]).await?;
                 } else {

@@ -30,8 +30,16 @@ pub(in crate::session) fn smaller(one: Option<u32>, other: Option<u32>) -> Optio
     one.into_iter().chain(other).min()
 }
 
-/// Notes how a session ended.
-pub(in crate::session) fn note_end(odd: &mut Oddities, end: SessionEnd, now: Timestamp) {
+/// Notes how a session ended. Where a poll has one session because the server demands a pause
+/// between two logins, the limit is the limit of the poll. So there it only halves, however few
+/// commands were answered: messages that end sessions would bring it to one message a poll. And it
+/// doubles after each session that ends well: a lost session has still delivered what it retrieved.
+pub(in crate::session) fn note_end(
+    odd: &mut Oddities,
+    end: SessionEnd,
+    has_one_a_poll: bool,
+    now: Timestamp,
+) {
     let before = odd.session_limit.take();
     let before = before.filter(|limit| is_recent(limit, now));
     odd.session_limit = match (end, before) {
@@ -43,21 +51,29 @@ pub(in crate::session) fn note_end(odd: &mut Oddities, end: SessionEnd, now: Tim
             at: now,
         }),
         (SessionEnd::Lost { answered }, Some(limit)) => Some(SessionLimit {
-            most: share(answered).min(limit.most / 2).max(1),
+            most: if has_one_a_poll {
+                (limit.most / 2).max(1)
+            } else {
+                share(answered).min(limit.most / 2).max(1)
+            },
             losses: limit.losses.saturating_add(1),
             well: 0,
             at: now,
         }),
-        (SessionEnd::Quit, Some(limit)) => grown(limit),
+        (SessionEnd::Quit, Some(limit)) => grown(limit, has_one_a_poll),
         (SessionEnd::Other | SessionEnd::Quit, before) => before,
     };
 }
 
 /// The rest of the limit after a session that QUIT ended. The more sessions were lost, the more
 /// must end well before the limit is doubled.
-fn grown(limit: SessionLimit) -> Option<SessionLimit> {
+fn grown(limit: SessionLimit, has_one_a_poll: bool) -> Option<SessionLimit> {
     let well = limit.well.saturating_add(1);
-    let wanted = 4_u32.saturating_pow(limit.losses.saturating_sub(1));
+    let wanted = if has_one_a_poll {
+        1
+    } else {
+        4_u32.saturating_pow(limit.losses.saturating_sub(1))
+    };
     if well < wanted {
         return Some(SessionLimit { well, ..limit });
     }
@@ -92,7 +108,7 @@ mod tests {
     fn after(ends: &[SessionEnd]) -> Oddities {
         let mut odd = Oddities::default();
         for end in ends {
-            note_end(&mut odd, *end, NOW);
+            note_end(&mut odd, *end, false, NOW);
         }
         odd
     }
@@ -116,12 +132,34 @@ mod tests {
     fn sessions_that_end_well_lift_the_limit() {
         let mut odd = after(&[lost(60)]);
         for _ in 0..20 {
-            note_end(&mut odd, SessionEnd::Quit, NOW);
+            note_end(&mut odd, SessionEnd::Quit, false, NOW);
         }
         assert_eq!(odd.session_limit, None);
         let mut odd = after(&[lost(9), lost(9)]);
         for expected in [3, 3, 3, 6, 6] {
-            note_end(&mut odd, SessionEnd::Quit, NOW);
+            note_end(&mut odd, SessionEnd::Quit, false, NOW);
+            assert_eq!(most(&odd, NOW), Some(expected));
+        }
+    }
+
+    #[test]
+    fn where_a_poll_has_one_session_the_limit_halves_and_each_session_that_ends_well_doubles_it() {
+        let mut odd = Oddities::default();
+        let ends = [
+            lost(2),
+            lost(1),
+            lost(0),
+            lost(0),
+            lost(0),
+            lost(0),
+            lost(0),
+        ];
+        for (end, expected) in ends.into_iter().zip([16, 8, 4, 2, 1, 1, 1]) {
+            note_end(&mut odd, end, true, NOW);
+            assert_eq!(most(&odd, NOW), Some(expected));
+        }
+        for expected in [2, 4, 8] {
+            note_end(&mut odd, SessionEnd::Quit, true, NOW);
             assert_eq!(most(&odd, NOW), Some(expected));
         }
     }

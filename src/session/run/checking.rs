@@ -53,7 +53,7 @@ impl Checking {
         });
         // Another session is a login too: if the server demands a pause, the rest waits for the
         // next poll.
-        self.is_only = !ended.again || wants_pause(state);
+        self.is_only = !ended.again || state.pacing.demands_pause();
         !self.is_only || (self.due.is_some() && self.waited(state, with).await)
     }
 
@@ -104,12 +104,6 @@ impl Checking {
             () = sleep(Duration::from_secs(seconds)) => true,
         }
     }
-}
-
-/// Whether the server demands a pause between two logins.
-fn wants_pause(state: &AccountState) -> bool {
-    let delay = state.pacing.login_delay_seconds;
-    delay.is_some_and(|seconds| seconds > 0)
 }
 
 /// Whether the server refused such a login in the last days.

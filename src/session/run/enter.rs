@@ -36,12 +36,7 @@ impl Session<'_> {
                 };
                 self.strike(&mut state.odd, command, &error.to_string());
                 // Another session is a login too.
-                if tries == 0
-                    || state
-                        .pacing
-                        .login_delay_seconds
-                        .is_some_and(|seconds| seconds > 0)
-                {
+                if tries == 0 || state.pacing.demands_pause() {
                     return Err(SessionError::Over(command, error));
                 }
             }

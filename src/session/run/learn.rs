@@ -124,7 +124,9 @@ impl Session<'_> {
             None if quit => SessionEnd::Quit,
             None => SessionEnd::Other,
         };
-        session_limit::note_end(&mut state.odd, end, self.with.clock.now());
+        let has_one_a_poll = state.pacing.demands_pause();
+        let now = self.with.clock.now();
+        session_limit::note_end(&mut state.odd, end, has_one_a_poll, now);
     }
 
     /// Notes the refused deletes of a session apart from its others: QUIT confirms none of them.
