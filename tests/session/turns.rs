@@ -1,7 +1,8 @@
 //! Retries and new mail in polls that have no room for all, and honest mail beside messages that end
-//! sessions.
+//! sessions, and of servers that send only so much in one.
 
 use mailferry::mail::Retention;
+use mailferry::session::End;
 use mailferry::sink::Fault;
 
 use crate::support::model::Mail;
@@ -88,4 +89,56 @@ async fn honest_mail_comes_beside_messages_that_end_sessions_where_a_poll_has_on
         world.pass(300);
     }
     assert_eq!(world.sink.count(), 40);
+}
+
+#[tokio::test]
+async fn refusals_after_the_limit_of_a_session_are_not_counted_against_messages() {
+    for unique_ids in [true, false] {
+        for pipelining in [true, false] {
+            let there = (0..40).map(|number| sized(number, 100)).collect();
+            let world = World::new(there, Retention::Delete);
+            world.server.with(|habits| {
+                habits.unique_ids = unique_ids;
+                habits.pipelining = pipelining;
+                habits.sends_at_most = Some(9);
+            });
+            for count in [9, 18, 27, 36, 40] {
+                let summary = world.poll().await;
+                assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+                assert_eq!(world.sink.count(), count, "{unique_ids} {pipelining}");
+                assert_eq!(summary.counts.left, 40 - count as u64);
+                world.pass(60);
+            }
+            assert!(world.server.listed().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_that_the_server_always_refuses_wait_and_let_all_others_pass() {
+    let mut there: Vec<Mail> = (0..40).map(|number| sized(number, 100)).collect();
+    for at in 0..12 {
+        there.insert(
+            5,
+            mail(
+                &format!("bad-{at}-5f2b3c4d5e6f7a8b"),
+                b"Subject: bad\r\n\r\nx\r\n",
+            ),
+        );
+    }
+    let world = World::new(there, Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.refuses_retr_of_all = Some("bad".to_owned()));
+    for _ in 0..4 {
+        world.poll().await;
+        world.pass(60);
+    }
+    assert_eq!(world.sink.count(), 40);
+    let waiting = world
+        .records()
+        .await
+        .into_iter()
+        .filter(|(_, record)| matches!(record.state, mailferry::seen::State::Deferred(_)));
+    assert_eq!(waiting.count(), 12);
 }

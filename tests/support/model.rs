@@ -44,6 +44,10 @@ pub struct Habits {
     pub top_milliseconds: u64,
     /// Refuses RETR of this message, by unique-id.
     pub refuses_retr_of: Option<String>,
+    /// Refuses RETR of messages whose unique-id begins like this.
+    pub refuses_retr_of_all: Option<String>,
+    /// Refuses each RETR after so many of one session.
+    pub sends_at_most: Option<usize>,
     /// LIST reports this many octets too many.
     pub lies_by_octets: u64,
     /// LIST reports this size for this message, by unique-id.
@@ -149,6 +153,8 @@ impl Default for Habits {
             refuses_top: false,
             top_milliseconds: 0,
             refuses_retr_of: None,
+            refuses_retr_of_all: None,
+            sends_at_most: None,
             lies_by_octets: 0,
             claims_octets: None,
             stalls_at: None,
@@ -436,6 +442,21 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                     reply.push_str(&format!("{number} {octets}\r\n"));
                 }
                 write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
+            }
+            ("RETR", Some(_))
+                if habits
+                    .sends_at_most
+                    .is_some_and(|most| retrieved.iter().filter(|came| **came).count() >= most) =>
+            {
+                write.write_all(b"-ERR Download exceed\r\n").await?
+            }
+            ("RETR", Some(at))
+                if habits
+                    .refuses_retr_of_all
+                    .as_ref()
+                    .is_some_and(|id| mails[at].unique_id.starts_with(id)) =>
+            {
+                write.write_all(b"-ERR broken message\r\n").await?
             }
             ("RETR", Some(at)) if habits.refuses_retr_at == Some(at) => {
                 write.write_all(b"-ERR broken\r\n").await?

@@ -137,7 +137,7 @@ impl Transfer<'_> {
                 || (unfinished && (self.orders.visit.commit_every.is_some() || is_long)));
         let mut counts = self.answers.counts();
         counts.listed = self.orders.listing.len() as u64;
-        counts.left = left;
+        counts.left = left + self.window.left_by_server();
         counts.names_wait = names_wait;
         let over_budget = self.may_go_on() && self.orders.budget.is_spent();
         if self.window.is_quota_reached() || over_budget {

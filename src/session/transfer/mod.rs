@@ -136,7 +136,11 @@ impl<'a> Transfer<'a> {
                 if self.decide_held() || self.offer_postponed() || self.hold_for_recipient() {
                     continue;
                 }
-                if !self.undo() && !self.prove_in_step() && !self.note_deletes() {
+                if !self.settle_refusals()
+                    && !self.undo()
+                    && !self.prove_in_step()
+                    && !self.note_deletes()
+                {
                     break;
                 }
             }
@@ -264,7 +268,9 @@ impl<'a> Transfer<'a> {
     async fn hear(&mut self, happened: Happened) {
         match happened {
             Happened::Retrieved(came) => {
-                self.window.retrieved();
+                for at in self.window.retrieved() {
+                    self.charge_refusal(at);
+                }
                 self.came(*came).await;
             }
             Happened::RetrieveRefused { at, words } if self.doubts.alone() == Some(at) => {

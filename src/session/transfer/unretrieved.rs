@@ -3,6 +3,7 @@
 
 use crate::mail::{Entry, HeadDigest, UniqueId, limits};
 use crate::seen::{Change, Deferral, Notes, Record, RecordKey, State};
+use crate::session::judge::disposition::Why;
 use crate::session::judge::{deferral, new_count};
 use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::transfer::Transfer;
@@ -13,7 +14,9 @@ use crate::session::{Denial, SessionError};
 use crate::telemetry::{Event, MessageEvent, Quirk};
 
 impl Transfer<'_> {
-    /// Handles the server's refusal to send a message.
+    /// Handles the server's refusal to send a message. After others have come, that may be the
+    /// limit of a session: it counts against the message only if another one comes after it, or if
+    /// it is the only one that is refused.
     pub(in crate::session) fn retrieve_refused(&mut self, at: usize, words: &str) {
         let Some(entry) = self.orders.entry(at) else {
             return;
@@ -24,17 +27,25 @@ impl Transfer<'_> {
             unique_id,
             event: MessageEvent::RetrieveRefused { words },
         });
-        self.counts().deferred += 1;
-        let now = self.now();
-        self.note_unretrieved(at, |before| {
-            deferral::defer_unretrieved(before, "retr_refused", now)
-        });
+        let is_unnamed = self.orders.is_unnamed(at);
+        let may_be_limit = self.window.has_come() && !is_unnamed;
+        // One that was tried before keeps its growing back-off.
+        if may_be_limit && self.why(at) != Why::Retry {
+            self.window.charge_later(at);
+        } else {
+            self.charge_refusal(at);
+        }
         if !self.window.refused() {
             return;
         }
-        if self.orders.is_unnamed(at) {
+        if is_unnamed {
             // LIST counts messages that do not exist; the messages with a unique-id are not
             // affected.
+            self.ask_for_none_of_the_rest();
+        } else if may_be_limit {
+            // The session did its work as far as the server lets it.
+            let waiting = self.window.waiting();
+            self.window.leave_to_server(waiting);
             self.ask_for_none_of_the_rest();
         } else {
             self.ask_no_more(SessionError::Refused {
@@ -44,6 +55,30 @@ impl Transfer<'_> {
                 wait_seconds: None,
             });
         }
+    }
+
+    /// Counts the server's refusal to send a message against it.
+    pub(in crate::session) fn charge_refusal(&mut self, at: usize) {
+        self.counts().deferred += 1;
+        let now = self.now();
+        self.note_unretrieved(at, |before| {
+            deferral::defer_unretrieved(before, "retr_refused", now)
+        });
+    }
+
+    /// Settles the last refused messages at the end of a session. Several in a row after others had
+    /// come are not at fault: the next poll requests them. Returns whether something is recorded.
+    pub(in crate::session) fn settle_refusals(&mut self) -> bool {
+        let refused = self.window.take_uncharged();
+        if let [at] = refused[..] {
+            self.charge_refusal(at);
+            return true;
+        }
+        self.window.leave_to_server(refused.len());
+        for at in refused {
+            self.ledger.settled(at);
+        }
+        false
     }
 
     /// Notes that the session ended during a message.

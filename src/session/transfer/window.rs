@@ -35,6 +35,12 @@ pub(in crate::session) struct Window<'a> {
     /// Whether a due message was not offered.
     left: bool,
     refusals_in_a_row: u32,
+    /// Those of the last refused messages of which it is unknown whether they are at fault.
+    uncharged: Vec<usize>,
+    /// Whether a message came in this session.
+    has_come: bool,
+    /// How many messages the server would not send any more in this session.
+    left_by_server: u64,
 }
 
 impl<'a> Window<'a> {
@@ -50,6 +56,9 @@ impl<'a> Window<'a> {
             files: Arc::new(Semaphore::new(limits::SPOOL_FILES_MAX)),
             left: false,
             refusals_in_a_row: 0,
+            uncharged: Vec::new(),
+            has_come: false,
+            left_by_server: 0,
         }
     }
 
@@ -151,9 +160,38 @@ impl<'a> Window<'a> {
         self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX
     }
 
-    /// Notes that the server sent a message.
-    pub(in crate::session) fn retrieved(&mut self) {
+    /// Whether the server has sent a message in this session: then it may have had enough, and
+    /// refuse all others whatever they are.
+    pub(in crate::session) fn has_come(&self) -> bool {
+        self.has_come
+    }
+
+    /// Notes a refused message that is at fault only if the server sends another one after it.
+    pub(in crate::session) fn charge_later(&mut self, at: usize) {
+        self.uncharged.push(at);
+    }
+
+    /// Notes that the server sent a message. Returns the refused ones before it, which are at
+    /// fault.
+    pub(in crate::session) fn retrieved(&mut self) -> Vec<usize> {
         self.refusals_in_a_row = 0;
+        self.has_come = true;
+        self.take_uncharged()
+    }
+
+    /// The last refused messages, of which it is unknown whether they are at fault.
+    pub(in crate::session) fn take_uncharged(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.uncharged)
+    }
+
+    /// Notes that the server would not send so many messages any more in this session.
+    pub(in crate::session) fn leave_to_server(&mut self, messages: usize) {
+        self.left_by_server += messages as u64;
+    }
+
+    /// How many those are.
+    pub(in crate::session) fn left_by_server(&self) -> u64 {
+        self.left_by_server
     }
 
     /// Whether messages wait that another session of this poll may request.
