@@ -148,6 +148,7 @@ fn say(assignment: &Assignment, polled: &Polled) {
         deleted,
         octets,
         without_unique_id,
+        undeleted,
         ..
     } = polled.counts;
     let duration = polled.duration;
@@ -163,6 +164,7 @@ fn say(assignment: &Assignment, polled: &Polled) {
             octets,
             duration,
             without_unique_id,
+            undeleted,
         },
     });
     if let Some((who, code, words)) = &polled.failure {

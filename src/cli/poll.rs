@@ -49,7 +49,16 @@ fn line(polled: &PollReport) -> String {
             let _ = write!(line, ", {count} {what}");
         }
     }
-    let is_quiet = counts.retrieved == 0 && counts.without_unique_id == 0;
+    if counts.undeleted > 0 {
+        let why = polled.undeleted_why.as_deref().unwrap_or_default();
+        let _ = write!(
+            line,
+            ", {} delivered and not deleted ({why})",
+            counts.undeleted
+        );
+    }
+    let left = counts.without_unique_id + counts.undeleted;
+    let is_quiet = counts.retrieved == 0 && left == 0;
     if polled.stopped {
         line.push_str(", stopped before its end");
     } else if is_quiet && polled.failure.is_none() && polled.waiting.is_empty() {
@@ -118,6 +127,7 @@ mod tests {
         let mut polled = PollReport {
             account: AccountName::new("work").unwrap(),
             counts: PollCounts::default(),
+            undeleted_why: None,
             failure: None,
             stopped: false,
             waiting: PollWaiting::default(),
@@ -134,6 +144,13 @@ mod tests {
         polled.counts.unconfirmed = 2;
         assert!(line(&polled).contains("0 listed, 2 deletes unconfirmed"));
         polled.counts.unconfirmed = 0;
+        polled.counts.undeleted = 5;
+        polled.undeleted_why = Some("the server ignores deletes".to_owned());
+        assert!(
+            line(&polled)
+                .contains("0 listed, 5 delivered and not deleted (the server ignores deletes) (")
+        );
+        polled.counts.undeleted = 0;
         polled.waiting = waiting;
         let said = line(&polled);
         assert!(

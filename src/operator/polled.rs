@@ -23,6 +23,8 @@ pub struct PollReport {
     pub failure: Option<PollFailure>,
     /// Whether it was cut short because we were asked to stop.
     pub stopped: bool,
+    /// Why delivered messages stay on the server although their deletes were asked for.
+    pub undeleted_why: Option<String>,
     /// The messages that wait after it.
     pub waiting: PollWaiting,
     /// How long it took.
@@ -56,6 +58,8 @@ pub struct PollCounts {
     pub left: u64,
     /// Messages listed without unique-id, which stay on the server.
     pub without_unique_id: u64,
+    /// Delivered messages that stay on the server because their deletes do not take effect.
+    pub undeleted: u64,
 }
 
 /// Why a poll failed.
@@ -116,6 +120,10 @@ impl From<Polled> for PollReport {
         Self {
             account: polled.account,
             counts: polled.counts.into(),
+            undeleted_why: polled
+                .counts
+                .undeleted
+                .map(|them| them.why.words().to_owned()),
             failure: polled.failure.map(PollFailure::from),
             stopped: polled.stopped,
             waiting: polled.waiting.into(),
@@ -150,6 +158,7 @@ impl From<Counts> for PollCounts {
             oversized: counts.oversized,
             left: counts.left,
             without_unique_id: counts.without_unique_id,
+            undeleted: counts.undeleted.map_or(0, |them| them.messages),
         }
     }
 }

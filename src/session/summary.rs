@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::seen::AccountState;
 use crate::session::SessionError;
+use crate::telemetry::Undeleted;
 
 /// What one poll of one account did.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub struct Counts {
     /// Messages that stay on the server because they are listed without unique-id, although others
     /// have one.
     pub without_unique_id: u64,
+    /// Delivered messages that stay on the server because their deletes do not take effect.
+    pub undeleted: Option<Undeleted>,
 }
 
 /// How a poll ended.
@@ -100,5 +103,6 @@ impl Counts {
         self.began_settled = other.began_settled;
         self.names_wait = other.names_wait;
         self.without_unique_id = other.without_unique_id;
+        self.undeleted = other.undeleted;
     }
 }

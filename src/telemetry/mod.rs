@@ -9,6 +9,7 @@ mod line;
 pub mod log;
 mod octets_quirk;
 mod quirk;
+mod undeleted;
 mod waited;
 mod warning;
 
@@ -22,6 +23,7 @@ pub use burst::Together;
 pub use event::{AccountEvent, AgentEvent, DeliveryStatus, DestinationEvent, Event, MessageEvent};
 pub use octets_quirk::OctetsQuirk;
 pub use quirk::{AfterMove, DeleteQuirk, LeftOutKind, ListingFault, Quirk};
+pub use undeleted::{Undeleted, WhyUndeleted};
 pub use waited::Waited;
 pub use warning::WarningEvent;
 

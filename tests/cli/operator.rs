@@ -326,6 +326,7 @@ fn every_response_can_be_carried_as_text() {
             exit: Exit::TempFail,
         }),
         stopped: false,
+        undeleted_why: Some("the server ignores deletes".into()),
         waiting: PollWaiting::default(),
         duration: Duration::from_millis(1500),
     }));

@@ -1,6 +1,7 @@
 //! A server without unique-ids that confirms deletes and ignores them.
 
 use mailferry::mail::Retention;
+use mailferry::telemetry::{Undeleted, WhyUndeleted};
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};
@@ -181,4 +182,35 @@ async fn one_message_that_stays_after_its_delete_comes_once_a_day_and_the_others
     }
     assert!(world.sink.taken()[&report(0).octets] <= 2 + 5);
     assert!(world.told("delete_without_effect"));
+}
+
+#[tokio::test]
+async fn the_counts_of_a_poll_say_how_many_delivered_messages_stay_and_why() {
+    for (forgets_deletes, why) in [
+        (true, WhyUndeleted::Ignored),
+        (false, WhyUndeleted::Unconfirmed),
+    ] {
+        let world = World::new(mails(5), Retention::Delete);
+        world.server.with(|habits| {
+            habits.forgets_deletes = forgets_deletes;
+            habits.hangs_up_at_quit = !forgets_deletes;
+        });
+        polls(&world, 4).await;
+        for _ in 0..DAYS {
+            let summary = world.poll().await;
+            world.pass(HOUR);
+            // The one delete a day was confirmed again.
+            let messages = 5 - summary.counts.deleted;
+            assert_eq!(summary.counts.undeleted, Some(Undeleted { messages, why }));
+        }
+        world.server.with(|habits| {
+            habits.forgets_deletes = false;
+            habits.hangs_up_at_quit = false;
+        });
+        for _ in 0..3 * DAYS {
+            polls(&world, 1).await;
+        }
+        let counts = world.poll().await.counts;
+        assert_eq!((world.server.listed(), counts.undeleted), (vec![], None));
+    }
 }

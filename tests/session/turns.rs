@@ -1,5 +1,5 @@
-//! Retries and new mail in polls that have no room for all, and honest mail beside messages that end
-//! sessions, and of servers that send only so much in one.
+//! Polls that have no room for all: retries and new mail, honest mail beside messages that end
+//! sessions, and servers that send only so much in a session.
 
 use mailferry::mail::Retention;
 use mailferry::session::End;

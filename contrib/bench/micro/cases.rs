@@ -118,6 +118,7 @@ pub fn planned(listing: &Listing, records: &Records) -> usize {
         pops: false,
         names: mailferry::session::judge::disposition::Names::default(),
         leaves_out_struck: false,
+        retry_first: false,
     };
     plan(listing, records, &circumstances).retrievals.len()
 }

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use crate::mail::{Entry, Timestamp, UniqueId, limits};
 use crate::seen::{AccountState, Oddities, RecordKey};
 use crate::session::SessionError;
+use crate::session::judge::disposition::Plan;
 use crate::session::judge::session_limit::{self, SessionEnd};
-use crate::session::judge::{struck, struck_deletes};
+use crate::session::judge::{struck, struck_deletes, taken};
 use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Deleting;
 use crate::session::transfer::orders::Transferred;
-use crate::telemetry::{DeleteQuirk, Event, Quirk};
+use crate::telemetry::{DeleteQuirk, Event, Quirk, Undeleted, WhyUndeleted};
 
 impl Session<'_> {
     /// Notes for the next session which message ended this one, and whether replies can be matched
@@ -145,6 +146,28 @@ impl Session<'_> {
         state.deletes.open_undone_note(at);
         let noted = self.with.seen.note_refused(refused.clone(), at, state);
         Ok(noted.await?)
+    }
+
+    /// Counts the messages that stay on the server although the account's retention deletes.
+    pub(in crate::session) fn count_left(
+        &self,
+        (listed, plan): (&Listed, &Plan),
+        ended: &mut Ended,
+        gone: &[u32],
+        state: &AccountState,
+    ) {
+        ended.counts.without_unique_id = listed.unnamed.left(gone, ended.quit);
+        let gone_now = if ended.quit { ended.deletes_again } else { 0 };
+        let messages = plan.listed_again.saturating_sub(gone_now) as u64;
+        let why = if taken::are_ignored(&state.deletes) || struck_deletes::are_ignored(&state.odd) {
+            WhyUndeleted::Ignored
+        } else if state.deletes.open_notes.is_empty() {
+            WhyUndeleted::ListedAgain
+        } else {
+            WhyUndeleted::Unconfirmed
+        };
+        let is_any = messages > 0 && self.visit.retention.deletes();
+        ended.counts.undeleted = is_any.then_some(Undeleted { messages, why });
     }
 
     /// Notes from the answer to QUIT which deletes were accepted, which numbers messages have in

@@ -84,6 +84,8 @@ pub(super) struct Ended {
     pub(super) outgrown: Vec<u32>,
     /// How many deletes the server may have been asked for.
     pub(super) deletes_sent: usize,
+    /// How many of those earlier sessions had asked for already.
+    pub(super) deletes_again: usize,
     /// Those of them that the server refused.
     pub(super) deletes_refused: Vec<RecordKey>,
     /// Whether the server accepted QUIT.
@@ -231,7 +233,7 @@ impl Session<'_> {
         self.doubt(&came, ended.goodbye.out_of_step, now).await?;
         self.learn_deletes(state, (noted, findings), &ended).await?;
         self.check_deletes((&listing, deletes), &mut ended, (findings, noted), state);
-        ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
+        self.count_left((&listing, &plan), &mut ended, &gone, state);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if known && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
@@ -381,6 +383,7 @@ impl Session<'_> {
             left: done.left,
             outgrown: done.outgrown,
             deletes_sent: deletes,
+            deletes_again: done.deletes_again,
             deletes_refused: learn::refused(done.deletes_sent, done.deletes_refused),
             quit,
             goodbye,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::mail::{WhoActs, limits};
+use crate::seen::RecordKey;
 use crate::session::SessionError;
 use crate::session::judge::disposition::{Disposition, Skip};
 use crate::session::server::maildrop::{Blamed, OpenMaildrop};
@@ -152,6 +153,10 @@ impl Transfer<'_> {
         let deletes_noted = self.deletes.noted();
         let were_deletes_given = self.deletes.are_sent();
         let (deletes_sent, deletes_refused) = self.deletes.into_sent();
+        let records = self.orders.records;
+        let asked = |key: &RecordKey| records.get(key).and_then(|record| record.notes.asked);
+        let was_asked = |key: &&RecordKey| asked(key).is_some();
+        let deletes_again = deletes_sent.iter().filter(was_asked).count();
         Transferred {
             lost,
             gone: gone.unwrap_or_default(),
@@ -161,6 +166,7 @@ impl Transfer<'_> {
             deletes_noted,
             deletes_sent,
             were_deletes_given,
+            deletes_again,
             deletes_refused,
             sizes: self.doubts.into_sizes(),
             retrieved: self.ledger.take_retrieved(),

@@ -100,6 +100,8 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) deletes_sent: Vec<RecordKey>,
     /// Whether the connection was given any, even if it took none.
     pub(in crate::session) were_deletes_given: bool,
+    /// How many of the deletes were asked for by earlier sessions already.
+    pub(in crate::session) deletes_again: usize,
     /// The unique-ids of those that the server refused.
     pub(in crate::session) deletes_refused: Vec<UniqueId>,
     /// When the deletes were noted.

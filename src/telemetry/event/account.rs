@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::mail::{AccountName, Timestamp, WhoActs};
-use crate::telemetry::Waited;
+use crate::telemetry::{Undeleted, Waited};
 
 /// What happened with an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum AccountEvent<'a> {
         duration: Duration,
         /// Messages without unique-id that stay on the server.
         without_unique_id: u64,
+        /// Delivered messages whose deletes do not take effect.
+        undeleted: Option<Undeleted>,
     },
     /// A poll ended early; the event names who must act.
     PollFailed {
@@ -78,13 +80,16 @@ impl AccountEvent<'_> {
                 octets,
                 duration,
                 without_unique_id,
+                undeleted,
             } => {
                 let duration_ms = duration.as_millis() as u64;
+                let (undeleted, undeleted_why) = undeleted.map(Undeleted::shown).unzip();
                 if retrieved + delivered + deferred + quarantined + deleted == 0 {
-                    debug!(%account, listed, without_unique_id, duration_ms, "nothing new");
-                } else if *without_unique_id > 0 {
+                    debug!(%account, listed, without_unique_id, undeleted, undeleted_why,
+                        duration_ms, "nothing new");
+                } else if *without_unique_id > 0 || undeleted.is_some() {
                     info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted,
-                        octets, without_unique_id, duration_ms, "polled");
+                        octets, without_unique_id, undeleted, undeleted_why, duration_ms, "polled");
                 } else {
                     info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted,
                         octets, duration_ms, "polled");
