@@ -121,12 +121,15 @@ async fn each_recipient_is_judged_by_its_own_reply() {
                 ),
                 ("later", "452 4.2.2 <later> Quota exceeded"),
                 ("spam", "550 5.7.1 <spam> no such mail here"),
+                ("moved", "550 5.1.1 <moved> forwarding address unknown"),
             ],
             ..Manner::with(extensions)
         };
         let server = LmtpServer::start(manner).await;
         let lmtp = Lmtp::new(at(&server));
-        let names = ["jane", "nobody", "full", "busy", "joe", "spam", "later"];
+        let names = [
+            "jane", "nobody", "full", "busy", "joe", "spam", "later", "moved",
+        ];
         let expected = [
             "accepted",
             "recipient lmtp_no_recipient",
@@ -135,6 +138,7 @@ async fn each_recipient_is_judged_by_its_own_reply() {
             "accepted",
             "refused lmtp_refused",
             "deferred lmtp_mailbox_full",
+            "refused lmtp_refused",
         ];
         for _ in 0..2 {
             assert_eq!(offer(&lmtp, &names).await, expected, "{extensions:?}");

@@ -246,13 +246,15 @@ fn classify(dialect: Dialect, step: Step, code: u16, reply: &ServerReply) -> (Fa
             (Fault::DestinationOrMessage, ServerCause::System)
         }
         (_, 552) if of_recipient && enhanced.is_none() => (waits, ServerCause::MailboxFull),
-        (_, 500..=599) if of_recipient && matches!(about, Some((3, 4) | (2, 3))) => {
+        (Step::Rcpt, 500..=599) if matches!(about, Some((3, 4) | (2, 3))) => {
             (Fault::MessagePermanent, ServerCause::Refused)
         }
-        (_, 500..=599) if of_recipient && about.is_some_and(is_of_recipient) => {
+        (Step::Rcpt, 500..=599) if about.is_some_and(is_of_recipient) => {
             (Fault::Recipient, ServerCause::NoRecipient)
         }
         (Step::Rcpt, 500..=599) => (Fault::RecipientOrMessage, ServerCause::NoRecipient),
+        // At the dot the recipient was accepted at RCPT already, so it is this message that is
+        // refused, whatever the status code names: a forwarding address, or a filter's rule.
         (_, 500..=599) => (Fault::MessagePermanent, ServerCause::Refused),
         (_, 400..=499) => (Fault::MessageTransient, ServerCause::Temporary),
         // 354 where a final reply is due, or an unknown number: it is unknown whether it was
@@ -381,8 +383,6 @@ mod tests {
                 "lmtp_temporary",
             ),
             (452, "4.3.1 no room", DestinationOrMessage, "lmtp_system"),
-            (550, "5.1.1 unknown", Recipient, "lmtp_no_recipient"),
-            (550, "5.2.1 disabled", Recipient, "lmtp_no_recipient"),
             (
                 552,
                 "5.2.3 too large for it",
@@ -401,6 +401,14 @@ mod tests {
                 let found = (refusal.fault, refusal.code);
                 assert_eq!(found, (expected, name), "{step:?} {code} {words}");
             }
+        }
+        for words in ["5.1.1 unknown", "5.2.1 disabled", "5.1.6 moved"] {
+            let found = |step| {
+                let refusal = LMTP.refusal(step, &said(550, words));
+                (refusal.fault, refusal.code)
+            };
+            assert_eq!(found(Step::Rcpt), (Recipient, "lmtp_no_recipient"));
+            assert_eq!(found(Step::Dot), (MessagePermanent, "lmtp_refused"));
         }
         let refusal = |step| LMTP.refusal(step, &said(550, "no")).fault;
         assert_eq!(refusal(Step::Rcpt), Fault::RecipientOrMessage);
