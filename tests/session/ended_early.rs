@@ -88,29 +88,65 @@ async fn after_a_lost_session_a_quit_deletes_what_came_before_the_rest_is_retrie
 }
 
 #[tokio::test]
-async fn a_message_that_was_compared_in_a_session_that_broke_is_deleted_by_the_next() {
+async fn a_message_that_was_compared_in_a_session_that_broke_is_deleted_when_compared_again() {
     for heads in [true, false] {
         let mut all = letters(4, false);
         for one in &mut all {
             one.unique_id = format!("uidvalidity-5f2b-{}", one.unique_id);
         }
-        let mut world = World::new(all, Retention::Keep);
-        world.server.with(|habits| {
-            habits.pipelining = false;
-            habits.capabilities.extend(heads.then(|| "TOP".into()));
-        });
-        world.poll().await;
-        world.visit.retention = Retention::Delete;
-        // Each session ends in the last message, before its deletes.
-        world.server.with(|habits| habits.hangs_up_at = Some(3));
-        world.pass(3600);
-        world.poll().await;
-        world.server.with(|habits| habits.hangs_up_at = None);
-        for _ in 0..3 {
-            world.pass(3600);
+        let world = compared_then_broken(all, heads).await;
+        for _ in 0..4 {
+            world.pass(12 * 3600);
             world.poll().await;
         }
         assert!(world.server.listed().is_empty(), "heads {heads}");
         assert_eq!(world.sink.count(), 4);
     }
+}
+
+#[tokio::test]
+async fn a_device_report_is_not_deleted_on_the_comparison_of_an_earlier_one_with_its_head() {
+    let head = "From: sensor@example.org\r\nSubject: temperature\r\n";
+    let date = "Date: Mon, 30 Nov 2026 12:00:00 +0000\r\n";
+    let id = "Message-ID: <sensor@example.org>\r\n";
+    for heads in [true, false] {
+        for more in ["", date, id] {
+            let report = |number: u32| {
+                let text = format!("{head}{more}\r\nreport {number:03}\r\n");
+                mail("0f1e2d3c4b5a69788796a5b4c3d2e1f0", text.as_bytes())
+            };
+            let other = mail(
+                "8d777f385d3dfec8815d20f7496026dc",
+                b"Subject: other\r\n\r\n",
+            );
+            let world = compared_then_broken(vec![report(20), other], heads).await;
+            let new = report(21);
+            world.server.replace(vec![new.clone()]);
+            for _ in 0..4 {
+                world.pass(3600);
+                world.poll().await;
+                let is_there = !world.server.listed().is_empty();
+                let is_taken = world.sink.taken().contains_key(&new.octets);
+                assert!(is_there || is_taken, "heads {heads}, {more:?}");
+            }
+        }
+    }
+}
+
+/// All messages were delivered, and compared in a session that ended in the last of them, before
+/// its deletes.
+async fn compared_then_broken(all: Vec<Mail>, heads: bool) -> World {
+    let last = all.len() - 1;
+    let mut world = World::new(all, Retention::Keep);
+    world.server.with(|habits| {
+        habits.pipelining = false;
+        habits.capabilities.extend(heads.then(|| "TOP".into()));
+    });
+    world.poll().await;
+    world.visit.retention = Retention::Delete;
+    world.server.with(|habits| habits.hangs_up_at = Some(last));
+    world.pass(3600);
+    world.poll().await;
+    world.server.with(|habits| habits.hangs_up_at = None);
+    world
 }

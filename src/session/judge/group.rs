@@ -10,7 +10,7 @@ mod open;
 mod shown;
 mod void;
 
-use crate::mail::{DAY_SECONDS, Entry, HeadDigest};
+use crate::mail::{Entry, HeadDigest};
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
@@ -255,8 +255,9 @@ impl Group<'_> {
 
     /// Deletes messages that an earlier session retrieved, if their heads are alike. Without heads
     /// octets decide, but not on a server that counts its unique-ids, and not about mail of a
-    /// device, which may have the same octets each time. A recent comparison by digest makes up for
-    /// a head that identifies no message.
+    /// device, which may have the same octets each time. Where the head identifies no message, only
+    /// a comparison in the session that deletes it does: another message may have come since with
+    /// the same unique-id, head and octets.
     fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
         let by_head = self
             .settled()
@@ -269,7 +270,7 @@ impl Group<'_> {
             _ if by_head => false,
             // Mail of a device may have the same head each time.
             Said::Alike if self.heads_have_origin() || self.are_confirmations() => true,
-            Said::Alike => self.was_just_compared(),
+            Said::Alike => false,
             // No head can prove it: the message itself does, and one command fewer is needed.
             Said::NotAsked if self.only_comparison_proves() => false,
             Said::NotAsked => {
@@ -280,7 +281,7 @@ impl Group<'_> {
             // The operator's confirmation needs no more, unless its head was noted: then the
             // message itself is compared with it. Another may have its unique-id and octets.
             _ if self.are_confirmations() => !self.is_any_head_noted(),
-            _ if self.is_any_head_without_origin() => self.was_just_compared(),
+            _ if self.is_any_head_without_origin() => false,
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
         if may_delete {
@@ -308,21 +309,6 @@ impl Group<'_> {
     fn is_any_head_without_origin(&self) -> bool {
         let mut heads = self.settled().filter_map(|known| known.record.head);
         heads.any(|head| matches!(head, HeadDigest::Parted { .. }) && !head.has_origin())
-    }
-
-    /// Whether this is one message that was found alike by digest within the last day, in a session
-    /// that ended before its DELE. On a server that counts its unique-ids it is compared in the
-    /// session that deletes it: another one may have its unique-id since.
-    fn was_just_compared(&self) -> bool {
-        let now = self.circumstances.now;
-        let is_recent = |known: &Known<'_>| {
-            let compared = known.record.notes.compared;
-            known.digest.is_some() && compared.is_some_and(|one| one.at.is_within(DAY_SECONDS, now))
-        };
-        self.entries.len() == 1
-            && !self.circumstances.names.are_counted
-            && self.octets_are_alike()
-            && self.settled().all(is_recent)
     }
 
     fn is_any_head_noted(&self) -> bool {
