@@ -17,7 +17,7 @@ use crate::proto::pop3::{self, Capabilities, Command, Kind, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::server::announced::{Capa, worth_remembering};
 use crate::session::server::maildrop::{OpenMaildrop, Reply};
-use crate::session::server::refusal::{Told, names_the_password, told, told_wait_seconds};
+use crate::session::server::refusal::{Told, calls_the_password_wrong, told, told_wait_seconds};
 use crate::session::{Collaborators, Denial, During, SessionError, Visit};
 use crate::telemetry::{Event, Quirk};
 
@@ -369,7 +369,7 @@ fn login_refused(
             refused("the login", code, words)
         }
         // A server that announces AUTH-RESP-CODE should send [AUTH] if the password is wrong.
-        _ if announced.auth_resp_code && !names_the_password(&words) => {
+        _ if announced.auth_resp_code && !calls_the_password_wrong(&words) => {
             refused("the login", code, words)
         }
         _ => SessionError::Login {

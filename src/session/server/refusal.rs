@@ -71,11 +71,12 @@ pub(in crate::session) fn told(text: &str) -> Option<Told> {
     }
 }
 
-/// Whether the words name the password, and no fault of the server. They count even if the server
-/// announces AUTH-RESP-CODE and says no code: repeated wrong passwords lock an account.
-pub(in crate::session) fn names_the_password(text: &str) -> bool {
+/// Whether the words say that the password is wrong, and name no fault of the server. They count
+/// even if the server announces AUTH-RESP-CODE and says no code: repeated wrong passwords lock an
+/// account.
+pub(in crate::session) fn calls_the_password_wrong(text: &str) -> bool {
     let words = RefusalWords::of(text);
-    words.begin(words::OF_THE_PASSWORD) && !words.tell_of_a_fault()
+    words.begin(words::OF_THE_PASSWORD) && words.begin(words::NOT_RIGHT) && !words.tell_of_a_fault()
 }
 
 /// How long the words of a refused login ask to wait, as in `login allowed only every 15 minutes`.

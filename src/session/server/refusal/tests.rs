@@ -167,13 +167,13 @@ fn a_refusal_without_a_reason_is_reported_as_such_with_the_step() {
 }
 
 #[test]
-fn words_that_name_the_password_need_no_code_unless_they_name_a_fault() {
+fn words_that_call_the_password_wrong_need_no_code_unless_they_name_a_fault() {
     for words in [
         "Logon failure: unknown user name or bad password.",
         "Username or password is incorrect",
         "Benutzername oder Passwort falsch",
     ] {
-        assert!(names_the_password(words), "{words}");
+        assert!(calls_the_password_wrong(words), "{words}");
     }
     for words in [
         "no",
@@ -181,7 +181,12 @@ fn words_that_name_the_password_need_no_code_unless_they_name_a_fault() {
         "Login failed",
         "The password database is unavailable",
         "Temporary fault, the password was not checked",
+        "password server not responding",
+        "Password check timed out",
+        "password backend offline",
+        "could not reach the password database",
+        "unknown error of the password backend: internal error",
     ] {
-        assert!(!names_the_password(words), "{words}");
+        assert!(!calls_the_password_wrong(words), "{words}");
     }
 }

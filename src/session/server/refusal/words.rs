@@ -205,6 +205,23 @@ pub(super) const OF_THE_PASSWORD: &[&str] = &[
     "senha",
 ];
 
+/// Beginnings of words that say of a password that it is not the right one.
+pub(super) const NOT_RIGHT: &[&str] = &[
+    "wrong",
+    "bad",
+    "incorrect",
+    "invalid",
+    "unknown",
+    "mismatch",
+    "rejected",
+    "expired",
+    "falsch",
+    "ungültig",
+    "erroné",
+    "inválid",
+    "incorret",
+];
+
 /// Beginnings of words for a temporary fault.
 const PASSING: &[&str] = &[
     "temporar",
