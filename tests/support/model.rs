@@ -197,7 +197,8 @@ struct State {
     mails: Vec<Mail>,
     hidden: Vec<Mail>,
     deleted: Vec<Mail>,
-    /// The messages of sessions with a DELE that did not end with an answered QUIT.
+    /// The messages that were retrieved in sessions that did not end with an answered QUIT. A DELE
+    /// may have been on its way when such a session ended.
     unanswered: Vec<Mail>,
     habits: Habits,
     logins: usize,
@@ -344,7 +345,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
     };
     let mut marked = vec![false; mails.len()];
     let mut retrieved = vec![false; mails.len()];
-    let mut asked = false;
+    let mut unanswered = 0;
     if habits.stalls_at.as_deref() == Some("") {
         return std::future::pending().await;
     }
@@ -483,10 +484,13 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 } else {
                     write.write_all(&body).await?;
                     if done {
-                        retrieved[at] = true;
+                        let mut state = server.state.lock().unwrap();
+                        if !std::mem::replace(&mut retrieved[at], true) {
+                            unanswered += 1;
+                            state.unanswered.push(mails[at].clone());
+                        }
                         let unique_id = mails[at].unique_id.clone();
-                        let handed_out = Mail { unique_id, octets };
-                        server.state.lock().unwrap().handed_out.push(handed_out);
+                        state.handed_out.push(Mail { unique_id, octets });
                     }
                     let of = |of: &str| mails[at].unique_id.starts_with(of);
                     let drip = habits.drips.as_ref().filter(|(id, _)| of(id));
@@ -512,10 +516,6 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 write.write_all(b"-ERR message is locked\r\n").await?;
             }
             ("DELE", Some(at)) => {
-                if !std::mem::replace(&mut asked, true) {
-                    let mut state = server.state.lock().unwrap();
-                    state.unanswered.extend(mails.iter().cloned());
-                }
                 server.crash.step().await;
                 let forgets = habits.forgets_dele_of.as_ref() == Some(&mails[at].unique_id);
                 marked[at] = done && !habits.forgets_deletes && !forgets;
@@ -535,9 +535,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 server.crash.step().await;
                 if !habits.loses_quit_reply {
                     write.write_all(b"+OK\r\n").await?;
-                    if asked && odd.is_none() {
+                    if odd.is_none() {
                         let mut state = server.state.lock().unwrap();
-                        let before = state.unanswered.len() - mails.len();
+                        let before = state.unanswered.len() - unanswered;
                         state.unanswered.truncate(before);
                     }
                 }

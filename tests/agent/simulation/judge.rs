@@ -151,6 +151,7 @@ impl Simulation {
                 .unwrap()
                 .clone();
             let kept = world.kept.octets();
+            let mut has_repeated = false;
             for one in came {
                 let times = taken.get(&one.octets).copied().unwrap_or(0);
                 let poison = one.octets.windows(6).any(|six| six == b"poison");
@@ -174,14 +175,22 @@ impl Simulation {
                 doubled += repeated;
                 if repeated > 0 {
                     repeats += &format!("\n{times} times {} of account {at}", one.unique_id);
+                    has_repeated = true;
                 }
             }
+            if has_repeated {
+                let (said, world) = (self.events_of(at), &self.worlds[at]);
+                repeats += &format!(
+                    "\n{:?}, {:?}\n{said}",
+                    world.visit.retention, self.characters[at]
+                );
+            }
             // What is in the quarantine and nowhere else was refused for good, for its content or
-            // its sender.
+            // its sender; or another client removed it from the server after it was parked.
             let refused = self.boxes[at % self.boxes.len()].refused.lock().unwrap();
             for octets in kept.iter().filter(|octets| !taken.contains_key(*octets)) {
                 assert!(
-                    refused.contains(octets),
+                    refused.contains(octets) || self.taken_away.contains(octets),
                     "seed {seed}: account {at} has in the quarantine what was never refused for \
                      good: {}\n{}\n{}",
                     String::from_utf8_lossy(octets),
