@@ -163,8 +163,9 @@ async fn after_a_transaction_without_recipients_the_connection_is_reset_and_kept
         assert_eq!(offer(&lmtp, &["jane"]).await, ["accepted"]);
         assert_eq!(server.connections(), 1);
         let said = server.said();
-        let resets = said.iter().filter(|line| *line == "RSET").count();
-        assert_eq!(resets, 1, "{said:?}");
+        let next = said.iter().rposition(|line| line.starts_with("MAIL"));
+        let resets = said[..next.unwrap()].iter().filter(|line| *line == "RSET");
+        assert_eq!(resets.count(), 1, "{said:?}");
     }
 }
 
@@ -298,6 +299,67 @@ async fn whatever_the_server_does_after_the_dot_each_recipient_has_the_outcome_t
                 server.recipients(),
                 ["next"],
                 "{what}: an answer of its own"
+            );
+        }
+    }
+}
+
+/// A late reply to the first message arrives while the second is stored; then the server refuses
+/// the second.
+#[tokio::test]
+async fn a_late_reply_to_an_earlier_message_accepts_no_other() {
+    for extensions in EXTENSIONS {
+        let server = LmtpServer::start(Manner::with(extensions)).await;
+        let lmtp = Lmtp::new(at(&server));
+        assert_eq!(offer(&lmtp, &["jane"]).await, ["accepted"]);
+        server.becomes(Manner {
+            after_dot: Some(Sent::Says(b"250 2.0.0 saved\r\n")),
+            owed: "552 5.2.2 full\r\n",
+            ..Manner::with(extensions)
+        });
+        let found = offer(&lmtp, &["jane"]).await;
+        assert_eq!(found, ["unknown lmtp_unknown"], "{extensions:?}");
+        server.becomes(Manner::with(extensions));
+        for _ in 0..2 {
+            assert_eq!(offer(&lmtp, &["jane"]).await, ["accepted"]);
+        }
+        assert_eq!(server.connections(), 3, "then one for each message");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_mail_in_a_used_session_is_believed_in_a_new_one() {
+    for extensions in EXTENSIONS {
+        let server = LmtpServer::start(Manner::with(extensions)).await;
+        let lmtp = Lmtp::new(at(&server));
+        assert_eq!(offer(&lmtp, &["jane"]).await, ["accepted"]);
+        server.becomes(Manner {
+            at_mail: Some("550 5.1.1 <other> no such user"),
+            ..Manner::with(extensions)
+        });
+        assert_eq!(offer(&lmtp, &["jane"]).await, ["refused lmtp_refused"]);
+        assert_eq!(server.connections(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_acceptance_stands_whatever_the_server_answers_to_rset() {
+    for extensions in EXTENSIONS {
+        for reply in ["421 4.3.2 bye", "500 5.5.1 what?", "502 5.5.1 no", ""] {
+            let manner = Manner {
+                at_rcpt: vec![("nobody", "550 5.1.1 no")],
+                at_rset: Some(reply),
+                ..Manner::with(extensions)
+            };
+            let server = LmtpServer::start(manner).await;
+            let lmtp = Lmtp::new(at(&server));
+            let found =
+                tokio::time::timeout(Duration::from_secs(10), offer(&lmtp, &["nobody", "jane"]));
+            let found = found.await.expect("it does not wait for the reply to RSET");
+            assert_eq!(
+                found,
+                ["recipient lmtp_no_recipient", "accepted"],
+                "{reply}"
             );
         }
     }

@@ -24,6 +24,10 @@ pub struct Manner {
     pub at_dot: Vec<(&'static str, &'static str)>,
     /// What it sends after the dot, in place of the replies.
     pub after_dot: Option<Sent>,
+    /// What it sends before it answers the command that follows a message.
+    pub owed: &'static str,
+    /// Its reply to RSET instead of 250; an empty one is no reply.
+    pub at_rset: Option<&'static str>,
     /// What it sends after it accepted a message.
     pub afterwards: Option<Sent>,
 }
@@ -165,6 +169,7 @@ impl Shared {
                 number,
                 mail: None,
                 rcpts: Vec::new(),
+                owed: "",
             };
             // A client that closes its connection ends only that connection.
             let _ = peer.serve().await;
@@ -180,6 +185,7 @@ struct Peer<'a, S> {
     number: usize,
     mail: Option<String>,
     rcpts: Vec<String>,
+    owed: &'static str,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Peer<'_, S> {
@@ -187,6 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Peer<'_, S> {
         self.say("220 lmtp.test LMTP ready").await?;
         while let Some(line) = self.line().await? {
             let verb = line.split([' ', ':']).next().unwrap().to_owned();
+            let owed = std::mem::take(&mut self.owed);
+            self.stream.write_all(owed.as_bytes()).await?;
             match verb.as_str() {
                 "LHLO" => self.hello().await?,
                 "MAIL" => self.mail(line).await?,
@@ -198,7 +206,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Peer<'_, S> {
                 }
                 "RSET" => {
                     self.forget();
-                    self.say("250 2.0.0 forgotten").await?;
+                    match self.server.manner().at_rset {
+                        Some("") => {}
+                        Some(reply) => self.say(reply).await?,
+                        None => self.say("250 2.0.0 forgotten").await?,
+                    }
                 }
                 "QUIT" => return self.say("221 2.0.0 bye").await,
                 _ => self.say("500 5.5.1 what?").await?,
@@ -286,6 +298,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Peer<'_, S> {
             }
         }
         wire.truncate(wire.len() - 3);
+        self.owed = manner.owed;
         if let Some(sent) = manner.after_dot {
             self.forget();
             return self.send(sent).await;

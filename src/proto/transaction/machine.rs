@@ -17,6 +17,11 @@ pub struct Transaction {
     state: TransactionState,
     /// The recipient whose turn it is, in [`TransactionState::Rcpt`] and [`TransactionState::Dot`].
     turn: usize,
+    /// Whether a reply to something earlier may still arrive in this session.
+    is_used: bool,
+    /// Whether RSET is sent with the dot, so that its reply is due after those to the dot.
+    rset_is_due: bool,
+    is_out_of_step: bool,
 }
 
 /// What is done next.
@@ -33,7 +38,7 @@ pub enum TransactionAct {
     /// Write the message, dot-stuffed, without its final dot. Then call
     /// [`Transaction::message_written`].
     Message,
-    /// Send the final dot and hear a reply. Nothing may have arrived before that.
+    /// Send [`Transaction::dot`] and hear a reply. Nothing may have arrived before that.
     Dot,
     /// Nothing: the transaction is over.
     End(TransactionEnd),
@@ -68,11 +73,39 @@ impl Transaction {
             answers,
             state: TransactionState::Mail,
             turn: 0,
+            is_used: false,
+            rset_is_due: false,
+            is_out_of_step: false,
         };
         if !transaction.has_open() {
             transaction.state = TransactionState::Ended(TransactionEnd::Ready);
         }
         transaction
+    }
+
+    /// The same in a session that was used for another message, or with a server that has sent a
+    /// reply too many before: a late reply to an earlier command may look like one to this message.
+    /// So a refusal of MAIL or DATA ends as [`TransactionEnd::Closing`], and no acceptance is
+    /// believed if the reply to an RSET after it shows that it was not the last one due.
+    #[must_use]
+    pub const fn in_used_session(mut self) -> Self {
+        self.is_used = true;
+        self
+    }
+
+    /// The final dot and what is sent with it. A pipelined RSET costs no round trip (RFC 2920
+    /// section 3.1).
+    pub const fn dot(&self) -> &'static str {
+        if self.rset_is_due {
+            ".\r\nRSET\r\n"
+        } else {
+            ".\r\n"
+        }
+    }
+
+    /// Whether the server sent a reply too many.
+    pub const fn is_out_of_step(&self) -> bool {
+        self.is_out_of_step
     }
 
     /// What is done next.
@@ -95,6 +128,7 @@ impl Transaction {
             TransactionState::Message => TransactionAct::Message,
             TransactionState::Dot if self.is_first_at_dot() => TransactionAct::Dot,
             TransactionState::Dot => TransactionAct::Hear,
+            TransactionState::Rset if self.rset_is_due => TransactionAct::Hear,
             TransactionState::Rset => TransactionAct::Command(RSET),
             TransactionState::Ended(end) => TransactionAct::End(end),
         }
@@ -103,7 +137,19 @@ impl Transaction {
     /// Takes the next reply, or learns that none will come. While the message is written, that is a
     /// reply before its time.
     pub fn heard(&mut self, reply: ServerReply) {
-        let kind = reply.kind();
+        let kind = match reply.kind() {
+            // The server does not know RSET, and will not be ready for the next MAIL.
+            ReplyKind::No if self.state == TransactionState::Rset && reply.is_unknown_command() => {
+                ReplyKind::Lost
+            }
+            kind => kind,
+        };
+        let is_early = matches!(
+            self.state,
+            TransactionState::Data | TransactionState::Message
+        );
+        self.is_out_of_step |= is_early && kind == ReplyKind::Yes;
+        let is_sendable = self.has_open();
         let (scope, after) = self.state.after(kind);
         self.answer(scope, &reply);
         self.state = match (self.state, kind) {
@@ -116,6 +162,12 @@ impl Transaction {
                 if reply.refuses_sender_syntax() && !self.lines.has_null_sender =>
             {
                 TransactionState::Ended(TransactionEnd::SenderRefused)
+            }
+            (TransactionState::Mail, ReplyKind::No) if self.is_used => {
+                TransactionState::Ended(TransactionEnd::Closing)
+            }
+            (TransactionState::Data, ReplyKind::No) if self.is_used && is_sendable => {
+                TransactionState::Ended(TransactionEnd::Closing)
             }
             // The replies to the pipelined RCPT and DATA are still due.
             (TransactionState::Mail, ReplyKind::No) if self.pipelining => {
@@ -130,6 +182,7 @@ impl Transaction {
         if self.state == TransactionState::Message {
             self.state = TransactionState::Dot;
             self.turn = 0;
+            self.rset_is_due = self.is_used && self.pipelining;
             self.skip_to_open();
         }
     }
@@ -142,9 +195,11 @@ impl Transaction {
             |one: &RecipientAnswer| !matches!(one, RecipientAnswer::Refused(Step::Dot, _));
         // A server that closes the session adds no reply to the dot.
         let is_end = matches!(reply.kind(), ReplyKind::Lost | ReplyKind::Closing);
-        if !(is_end || reply.is_yes() && answers.all(is_accepted)) {
+        let is_harmless = is_end || reply.is_yes() && answers.all(is_accepted);
+        if !is_harmless && (self.dialect == Dialect::Lmtp || self.is_used) {
             self.doubt();
         }
+        self.is_out_of_step |= !is_end;
         self.state = TransactionState::Ended(TransactionEnd::Over);
     }
 
@@ -156,6 +211,7 @@ impl Transaction {
                 *answer = Some(RecipientAnswer::Withheld);
             }
         }
+        self.is_out_of_step = true;
         self.state = TransactionState::Ended(TransactionEnd::Closing);
     }
 
@@ -175,12 +231,24 @@ impl Transaction {
                 RecipientAnswer::Accepted(_) | RecipientAnswer::Refused(Step::Dot, _)
             )
         };
-        let is_over = matches!(
-            self.state,
-            TransactionState::Rset
-                | TransactionState::Ended(TransactionEnd::Ready | TransactionEnd::Refused)
-        );
+        let is_over = match self.state {
+            TransactionState::Rset => !self.rset_is_due,
+            TransactionState::Ended(end) => {
+                matches!(end, TransactionEnd::Ready | TransactionEnd::Refused)
+            }
+            _ => false,
+        };
         is_over && self.answers.iter().flatten().any(is_dots)
+    }
+
+    /// Whether a refusal at the dot in a used session may be a late reply to an earlier message, so
+    /// that the reply to RSET was the one to the dot and one more will follow.
+    pub fn may_be_followed(&self) -> bool {
+        let mut answers = self.answers.iter().flatten();
+        self.is_used
+            && matches!(self.state, TransactionState::Ended(_))
+            && self.is_settled()
+            && answers.any(|one| matches!(one, RecipientAnswer::Refused(Step::Dot, _)))
     }
 
     /// Whether the sender was said as `<>`.
@@ -253,7 +321,9 @@ impl Transaction {
             // A server that answers at the dot for a recipient that it refused before is found out.
             Dialect::Lmtp => !answers.any(was_refused),
         };
-        if is_clean {
+        if self.is_used {
+            TransactionState::Rset
+        } else if is_clean {
             TransactionState::Ended(TransactionEnd::Ready)
         } else {
             self.closed_with_rset()
@@ -304,9 +374,7 @@ impl Transaction {
 
     /// Makes every answer that was given at the dot unknown.
     fn doubt(&mut self) {
-        if self.dialect == Dialect::Smtp {
-            return;
-        }
+        self.is_out_of_step = true;
         let unknown = ServerReply::Lost(DOUBT.to_owned());
         for answer in self.answers.iter_mut().flatten() {
             if matches!(
@@ -347,5 +415,5 @@ impl Transaction {
 
 const DATA: &str = "DATA\r\n";
 const RSET: &str = "RSET\r\n";
-const DOUBT: &str = "the server sent more replies to the message than it took recipients, so it is \
-                     not known which of them it was accepted for";
+const DOUBT: &str = "the server sent a reply too many, so it is not known whether it accepted the \
+                     message";

@@ -134,6 +134,57 @@ fn a_reply_too_many_leaves_an_acceptance_only_if_all_of_them_are_one() {
 }
 
 #[test]
+fn in_a_used_session_an_acceptance_stands_only_if_rset_shows_no_other_reply() {
+    for dialect in [Dialect::Smtp, Dialect::Lmtp] {
+        for pipelining in [false, true] {
+            for (code, expected) in [
+                (250, 250),
+                (421, 250),
+                (0, 250),
+                (552, 0),
+                (451, 0),
+                (354, 0),
+            ] {
+                let mut machine = transaction(dialect, pipelining, 1).in_used_session();
+                for code in [250, 250, 354] {
+                    machine.heard(reply(code));
+                }
+                machine.message_written();
+                assert_eq!(machine.act(), TransactionAct::Dot);
+                assert_eq!(machine.dot().contains("RSET"), pipelining);
+                machine.heard(reply(250));
+                let next = match pipelining {
+                    true => TransactionAct::Hear,
+                    false => TransactionAct::Command("RSET\r\n"),
+                };
+                assert_eq!(machine.act(), next);
+                assert_eq!(machine.is_settled(), !pipelining);
+                machine.heard(reply(code));
+                assert_eq!(found(&machine), [(Step::Dot, expected)], "{code}");
+                assert_eq!(machine.is_out_of_step(), expected == 0);
+                let is_ready = machine.act() == TransactionAct::End(TransactionEnd::Ready);
+                assert_eq!(is_ready, code == 250);
+            }
+        }
+    }
+}
+
+#[test]
+fn in_a_used_session_a_refusal_before_the_message_is_heard_again_in_a_new_one() {
+    for codes in [&[550][..], &[250, 250, 554]] {
+        for pipelining in [false, true] {
+            let mut machine = transaction(Dialect::Lmtp, pipelining, 1).in_used_session();
+            codes.iter().for_each(|code| machine.heard(reply(*code)));
+            assert_eq!(
+                machine.act(),
+                TransactionAct::End(TransactionEnd::Closing),
+                "{codes:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_transaction_that_is_stopped_leaves_the_answers_that_it_had() {
     let codes = [250, 250, 550];
     let heard = || {

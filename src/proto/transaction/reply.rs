@@ -65,6 +65,11 @@ impl ServerReply {
         matches!(self.kind(), ReplyKind::Yes)
     }
 
+    /// Whether the server does not know the command.
+    pub const fn is_unknown_command(&self) -> bool {
+        matches!(self, Self::Said(500 | 502, _))
+    }
+
     /// The text of each line; none if no reply came.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         let lines = match self {

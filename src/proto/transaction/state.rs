@@ -16,8 +16,9 @@ pub enum TransactionState {
     /// A reply to the dot: by SMTP the only one, by LMTP the one for the next recipient that was
     /// taken.
     Dot,
-    /// The reply to the RSET with which LMTP ends after a refusal. It proves that every reply
-    /// before it was read, and makes the session ready for the next MAIL.
+    /// The reply to the RSET with which LMTP ends after a refusal, and each message in a session
+    /// that was used before. It proves that every reply before it was read, and makes the session
+    /// ready for the next MAIL.
     Rset,
     /// Nothing; the transaction is over.
     Ended(TransactionEnd),
@@ -32,8 +33,9 @@ pub enum TransactionEnd {
     Refused,
     /// Nothing may be sent any more: a reply is missing, or the server waits for a message.
     Over,
-    /// The server closes the session, had closed it before MAIL was sent, or sent a reply to no
-    /// command. If it took messages in this session before, that is no answer to this one.
+    /// The server closes the session, had closed it before MAIL was sent, sent a reply to no
+    /// command, or refused MAIL or DATA in a session that was used before. If it took messages in
+    /// this session before, that is no answer to this one.
     Closing,
     /// The server refused the form of the sender's address. Nothing may be sent any more; the null
     /// sender can be tried in a new session.
@@ -99,8 +101,9 @@ impl TransactionState {
             (Dot, GoAhead | Odd | Lost) => (Open, End(TransactionEnd::Over)),
 
             (Rset, Yes) => (Nobody, End(TransactionEnd::Ready)),
-            (Rset, Lost) => (Nobody, End(TransactionEnd::Over)),
-            (Rset, GoAhead | No | Closing | Odd) => (Doubtful, End(TransactionEnd::Over)),
+            // Only the session ends: what was answered at the dot stands.
+            (Rset, Lost | Closing) => (Nobody, End(TransactionEnd::Over)),
+            (Rset, GoAhead | No | Odd) => (Doubtful, End(TransactionEnd::Over)),
 
             (Ended(_), _) => (Nobody, End(TransactionEnd::Over)),
         }

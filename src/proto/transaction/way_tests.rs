@@ -69,7 +69,7 @@ impl Rfc<'_> {
         }
         match self.next().1 {
             ReplyKind::Yes => (TransactionEnd::Ready, false),
-            ReplyKind::Lost => (TransactionEnd::Over, false),
+            ReplyKind::Lost | ReplyKind::Closing => (TransactionEnd::Over, false),
             _ => (TransactionEnd::Over, true),
         }
     }

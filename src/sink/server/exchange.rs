@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::fault;
 use crate::proto::transaction::{
     Dialect, Outgoing, RecipientAnswer, RecipientTest, ServerReply, Transaction, TransactionAct,
     TransactionEnd,
 };
-use crate::sink::server::Link;
 use crate::sink::server::classifier::Classifier;
 use crate::sink::server::message::{Unwritten, write_message};
+use crate::sink::server::{Link, QUIT_TIME};
 use crate::sink::{Fault, Offer, Outcome, Refusal};
 
 /// One message for one or more recipients, to one server.
@@ -20,6 +20,9 @@ pub(super) struct Exchange<'a> {
     pub(super) offer: Offer<'a>,
     /// How long each step may take.
     pub(super) step: Duration,
+    /// Whether a late reply to something earlier may still arrive; see
+    /// [`Transaction::in_used_session`].
+    pub(super) is_used: bool,
 }
 
 /// A transaction that is over.
@@ -28,6 +31,8 @@ pub(super) struct Exchanged {
     /// One for each recipient.
     pub(super) outcomes: Vec<Outcome>,
     pub(super) has_null_sender: bool,
+    /// Whether the server sent a reply too many.
+    pub(super) is_out_of_step: bool,
 }
 
 impl Exchanged {
@@ -49,11 +54,14 @@ impl Exchange<'_> {
         };
         let dialect = self.classifier.dialect;
         let mut transaction = Transaction::new(dialect, &link.extensions(), &outgoing);
+        if self.is_used {
+            transaction = transaction.in_used_session();
+        }
         let (mut why_withheld, mut dot_is_sent) = (None, false);
         let end = loop {
             self.hear_extra(link, &mut transaction).await;
             let act = transaction.act();
-            if is_turn_of_server(&act) && link.is_ahead() {
+            if is_turn_of_server(&act) && !transaction.is_settled() && link.is_ahead() {
                 why_withheld = Some(self.out_of_step());
                 transaction.disbelieve();
                 continue;
@@ -62,13 +70,16 @@ impl Exchange<'_> {
                 TransactionAct::Begin(lines) | TransactionAct::Rcpt(lines) => {
                     transaction.heard(self.ask(link, &lines).await);
                 }
+                TransactionAct::Command(line) if transaction.is_settled() && !self.is_used => {
+                    transaction.heard(self.reset(link, line).await);
+                }
                 TransactionAct::Command(line) => transaction.heard(self.ask(link, line).await),
                 TransactionAct::Hear => transaction.heard(self.hear(link).await),
                 TransactionAct::Message => {
                     why_withheld = self.send_message(link, &mut transaction).await;
                 }
                 TransactionAct::Dot => {
-                    transaction.heard(self.send_dot(link).await);
+                    transaction.heard(self.send_dot(link, transaction.dot()).await);
                     dot_is_sent = true;
                 }
                 TransactionAct::End(end) => break end,
@@ -78,12 +89,14 @@ impl Exchange<'_> {
             }
         };
         let has_null_sender = transaction.has_null_sender();
+        let is_out_of_step = transaction.is_out_of_step();
         let answers = transaction.into_answers().into_iter();
         let outcome = |answer| self.outcome(answer, why_withheld.as_ref());
         let exchanged = Exchanged {
             end,
             outcomes: answers.map(outcome).collect(),
             has_null_sender,
+            is_out_of_step,
         };
         if dialect == Dialect::Smtp && exchanged.has_accepted() {
             fault::pass("smtp.accepted");
@@ -108,6 +121,9 @@ impl Exchange<'_> {
     async fn hear_extra<L: Link>(&self, link: &mut L, transaction: &mut Transaction) {
         if !transaction.is_settled() {
             return;
+        }
+        if transaction.may_be_followed() {
+            sleep(EXTRA_TIME).await;
         }
         for _ in 0..=self.offer.envelope.recipients.len() {
             if link.is_in_step() {
@@ -146,8 +162,16 @@ impl Exchange<'_> {
         None
     }
 
-    async fn send_dot<L: Link>(&self, link: &mut L) -> ServerReply {
-        match timeout(self.step, link.write(b".\r\n")).await {
+    /// Sends RSET after each recipient has its answer, and waits a moment for the reply: the
+    /// answers stand whether it comes or not.
+    async fn reset<L: Link>(&self, link: &mut L, line: &str) -> ServerReply {
+        let moment = self.step.min(QUIT_TIME);
+        let heard = timeout(moment, self.ask(link, line)).await;
+        heard.unwrap_or_else(|_| self.silence())
+    }
+
+    async fn send_dot<L: Link>(&self, link: &mut L, dot: &str) -> ServerReply {
+        match timeout(self.step, link.write(dot.as_bytes())).await {
             // From here on the server may have the message.
             Ok(Ok(())) => {
                 match self.classifier.dialect {
@@ -197,11 +221,17 @@ impl Exchange<'_> {
     }
 }
 
+/// How long a reply too many is waited for after a refusal. It follows the reply to RSET at once.
+const EXTRA_TIME: Duration = Duration::from_millis(20);
+
 /// Whether this act is only right while the server waits for us.
 const fn is_turn_of_server(act: &TransactionAct) -> bool {
     matches!(
         act,
-        TransactionAct::Command(_) | TransactionAct::Rcpt(_) | TransactionAct::Dot
+        TransactionAct::Begin(_)
+            | TransactionAct::Command(_)
+            | TransactionAct::Rcpt(_)
+            | TransactionAct::Dot
     )
 }
 

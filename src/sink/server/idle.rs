@@ -29,12 +29,11 @@ impl<L: Link> Idle<L> {
         })))
     }
 
-    /// The connection that was used last, if it can still be used: the server has sent nothing
-    /// unexpected, and has not closed it.
+    /// The connection that was used last. The server may have closed it, or have sent something.
     pub(super) fn take(&self) -> Option<L> {
         loop {
-            let (since, mut link) = self.with(|waiting| waiting.links.pop())?;
-            if since.elapsed() < IDLE_TIME && link.is_in_step() {
+            let (since, link) = self.with(|waiting| waiting.links.pop())?;
+            if since.elapsed() < IDLE_TIME {
                 return Some(link);
             }
         }

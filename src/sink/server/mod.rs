@@ -15,12 +15,14 @@ mod opening;
 mod stuffing;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::mail::{Envelope, Recipient, Sender};
-use crate::proto::transaction::{RecipientTest, ServerReply, TransactionEnd};
+use crate::proto::transaction::{RecipientTest, ReplyKind, ServerReply, TransactionEnd};
 use crate::sink::{Begin, Fault, Offer, Outcome, Refusal};
 
 use exchange::{Exchange, Exchanged};
@@ -55,6 +57,9 @@ pub(super) struct MailClient<S: MailServer> {
     /// Fair: the first to ask is served first.
     turns: Semaphore,
     idle: Idle<S::Link>,
+    /// Whether the server ever sent a reply too many. From then on each message has a session of
+    /// its own, in which no reply to an earlier one can arrive.
+    is_distrusted: AtomicBool,
 }
 
 impl<S: MailServer> MailClient<S> {
@@ -64,6 +69,7 @@ impl<S: MailServer> MailClient<S> {
             server,
             turns: Semaphore::new(parallel.clamp(1, Semaphore::MAX_PERMITS)),
             idle: Idle::new(),
+            is_distrusted: AtomicBool::new(false),
         }
     }
 
@@ -110,7 +116,7 @@ impl<S: MailServer> MailClient<S> {
         begin: &Begin,
     ) -> Option<Vec<Outcome>> {
         let mut sender = offer.envelope.sender.clone();
-        let mut idle = self.idle.take();
+        let mut idle = self.idle_link().await;
         loop {
             let was_used = idle.is_some();
             let mut link = match idle.take() {
@@ -122,7 +128,7 @@ impl<S: MailServer> MailClient<S> {
             };
             // Nothing of the message is said before this.
             if !begin.begin() {
-                self.idle.put(link);
+                self.keep(link);
                 return None;
             }
             let announced = link.extensions().recipients_max.unwrap_or(usize::MAX);
@@ -138,8 +144,12 @@ impl<S: MailServer> MailClient<S> {
                     ..offer
                 },
                 step: self.server.step(),
+                is_used: was_used || self.is_distrusted(),
             };
             let exchanged = exchange.transact(&mut link).await;
+            if exchanged.is_out_of_step {
+                self.is_distrusted.store(true, Ordering::Relaxed);
+            }
             match exchanged.end {
                 // The server ends a session in which it accepted messages. That is no answer to
                 // this message, which gets a new session.
@@ -168,7 +178,7 @@ impl<S: MailServer> MailClient<S> {
         let end = exchanged.end;
         if exchanged.has_null_sender || recipients.is_empty() {
             if end == TransactionEnd::Ready && link.is_in_step() {
-                self.idle.put(link);
+                self.keep(link);
             }
             return outcomes;
         }
@@ -179,6 +189,38 @@ impl<S: MailServer> MailClient<S> {
             exchange.classifier.conclude_test(refusal, replies.get(at));
         }
         outcomes
+    }
+
+    /// An idle session in which the server waits for us.
+    async fn idle_link(&self) -> Option<S::Link> {
+        while !self.is_distrusted() {
+            let mut link = self.idle.take()?;
+            if link.is_in_step() {
+                return Some(link);
+            }
+            // A server that ends an idle session may say so. Any other reply is one too many.
+            let is_extra = link.is_ahead()
+                && matches!(
+                    timeout(QUIT_TIME, link.hear()).await,
+                    Ok(reply @ ServerReply::Said(..)) if reply.kind() != ReplyKind::Closing
+                )
+                && (link.is_in_step() || link.is_ahead());
+            self.is_distrusted.fetch_or(is_extra, Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// Keeps a session for the next message, or ends it if each message has its own.
+    fn keep(&self, link: S::Link) {
+        if self.is_distrusted() {
+            tokio::spawn(link.quit());
+        } else {
+            self.idle.put(link);
+        }
+    }
+
+    fn is_distrusted(&self) -> bool {
+        self.is_distrusted.load(Ordering::Relaxed)
     }
 
     /// Tests recipients in this session if it can be used, else in a new one.
