@@ -135,6 +135,18 @@ impl Classifier<'_> {
         self.refuse(fault, cause, words)
     }
 
+    /// The refusal of a server that did not agree to EHLO or LHLO.
+    pub(super) fn refusal_of_hello(&self, reply: &ServerReply) -> Refusal {
+        let mut refusal = self.refusal(Step::Opening, reply);
+        if self.dialect == Dialect::Lmtp && reply.is_unknown_command() {
+            refusal.words.push_str(
+                ". A server that does not know LHLO speaks SMTP: check the address of this \
+                 delivery, or use `type = \"smtp\"`",
+            );
+        }
+        refusal
+    }
+
     /// Adds what to try.
     fn add_hint(&self, step: Step, reply: &ServerReply, words: &mut String) {
         let _ = match (reply, step, self.dialect) {
@@ -146,11 +158,6 @@ impl Classifier<'_> {
                      set `helo` of this delivery"
                 )
             }
-            (ServerReply::Said(500 | 502, _), Step::Opening, Dialect::Lmtp) => write!(
-                words,
-                ". A server that does not know LHLO speaks SMTP: check the address of this \
-                 delivery, or use `type = \"smtp\"`"
-            ),
             (ServerReply::Lost(_), Step::Opening, _) => match other_service(words) {
                 Some(service) => {
                     let (protocol, settings) = match self.dialect {
@@ -429,7 +436,10 @@ mod tests {
             let hint = format!("a POP3 server and not {protocol}");
             assert!(words.contains(&hint), "{words}");
         }
-        let words = LMTP.refusal(Step::Opening, &said(502, "5.5.2 what?")).words;
+        let unknown = said(502, "5.5.2 what?");
+        let words = LMTP.refusal_of_hello(&unknown).words;
         assert!(words.contains("speaks SMTP"), "{words}");
+        let words = LMTP.refusal(Step::Opening, &unknown).words;
+        assert!(!words.contains("LHLO"), "to STARTTLS: {words}");
     }
 }

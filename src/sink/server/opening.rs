@@ -51,7 +51,10 @@ impl Opening<'_> {
     pub(in crate::sink) async fn hello(&self, connection: &mut Connection) -> Result<(), Refusal> {
         let Classifier { dialect, helo, .. } = self.classifier;
         let line = format!("{} {helo}\r\n", dialect.hello());
-        let reply = self.ask(connection, &line, 250).await?;
+        let reply = self.say(connection, &line).await?;
+        if !matches!(reply, ServerReply::Said(250, _)) {
+            return Err(self.classifier.refusal_of_hello(&reply));
+        }
         // The first line is the server's name.
         connection.extensions = Extensions::of(reply.lines().skip(1));
         Ok(())
@@ -127,12 +130,13 @@ impl Opening<'_> {
     }
 
     /// Sends a command and waits for the reply with this code.
-    async fn ask(
-        &self,
-        connection: &mut Connection,
-        line: &str,
-        code: u16,
-    ) -> Result<ServerReply, Refusal> {
+    async fn ask(&self, connection: &mut Connection, line: &str, code: u16) -> Result<(), Refusal> {
+        let reply = self.say(connection, line).await?;
+        self.accept(&reply, code)
+    }
+
+    /// Sends a command and waits for its reply.
+    async fn say(&self, connection: &mut Connection, line: &str) -> Result<ServerReply, Refusal> {
         let exchange = async {
             match connection.write(line.as_bytes()).await {
                 Ok(()) => connection.hear().await,
@@ -140,9 +144,7 @@ impl Opening<'_> {
             }
         };
         let heard = timeout(self.step, exchange).await;
-        let reply = heard.map_err(|_| self.silent(false))?;
-        self.accept(&reply, code)?;
-        Ok(reply)
+        heard.map_err(|_| self.silent(false))
     }
 
     fn accept(&self, reply: &ServerReply, code: u16) -> Result<(), Refusal> {
