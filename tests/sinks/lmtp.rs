@@ -544,11 +544,15 @@ async fn a_recipient_that_may_not_be_at_fault_is_tested_with_the_null_sender() {
             ..Manner::with(extensions)
         };
         let server = LmtpServer::start(manner).await;
-        let found = offer(&Lmtp::new(at(&server)), &["jane", "unsure"]).await;
+        let lmtp = Lmtp::new(at(&server));
+        let found = offer(&lmtp, &["jane", "unsure"]).await;
         assert_eq!(found, ["accepted", "recipient lmtp_no_recipient"]);
         let said = server.said();
-        let test = said.iter().rposition(|line| line == "RSET").unwrap();
-        assert_eq!(said[test..], ["RSET", "MAIL FROM:<>", "RCPT TO:<unsure>"]);
+        let test = said.iter().position(|line| line == "RSET").unwrap();
+        let expected = ["RSET", "MAIL FROM:<>", "RCPT TO:<unsure>", "RSET"];
+        assert_eq!(said[test..], expected, "one RSET before the test");
+        assert_eq!(offer(&lmtp, &["jane"]).await, ["accepted"]);
+        assert_eq!(server.connections(), 1, "it is kept");
     }
 }
 

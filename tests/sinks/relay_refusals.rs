@@ -73,7 +73,7 @@ async fn a_sender_that_is_refused_at_rcpt_is_the_messages_fault() {
             let test = &said[test.expect("it is tested in the same session")..];
             assert_eq!(
                 test,
-                ["RSET", "MAIL FROM:<>", "RCPT TO:<jane@home.lan>"],
+                ["RSET", "MAIL FROM:<>", "RCPT TO:<jane@home.lan>", "RSET"],
                 "{line}"
             );
             assert_eq!(relay.connections(), 1);

@@ -21,14 +21,14 @@ pub struct RecipientTest {
 }
 
 impl RecipientTest {
-    /// A test of these recipients, in a session that is new or was used before.
-    pub fn new(recipients: &[Recipient], is_new: bool) -> Self {
+    /// A test of these recipients, in a session that is ready for MAIL or needs RSET before it.
+    pub fn new(recipients: &[Recipient], is_ready: bool) -> Self {
         let mail = if recipients.iter().all(is_ascii) {
             "MAIL FROM:<>\r\n"
         } else {
             "MAIL FROM:<> SMTPUTF8\r\n"
         };
-        let rset = (!is_new).then_some("RSET\r\n");
+        let rset = (!is_ready).then_some("RSET\r\n");
         let rcpt = |recipient| format!("RCPT TO:<{recipient}>\r\n");
         Self {
             before: [Some(mail), rset].into_iter().flatten().collect(),

@@ -6,8 +6,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::fault;
 use crate::proto::transaction::{
-    Dialect, Outgoing, RecipientAnswer, RecipientTest, ServerReply, Transaction, TransactionAct,
-    TransactionEnd,
+    Dialect, Outgoing, RecipientAnswer, RecipientTest, ReplyKind, ServerReply, Transaction,
+    TransactionAct, TransactionEnd,
 };
 use crate::sink::server::classifier::Classifier;
 use crate::sink::server::message::{Unwritten, write_message};
@@ -104,17 +104,24 @@ impl Exchange<'_> {
         exchanged
     }
 
-    /// Tests recipients with the null sender: the reply to each, as far as the test could be made.
+    /// Tests recipients with the null sender: the reply to each, as far as the test could be made,
+    /// and whether the next MAIL may follow.
     pub(super) async fn test<L: Link>(
         &self,
         link: &mut L,
         mut test: RecipientTest,
-    ) -> Vec<ServerReply> {
+    ) -> (Vec<ServerReply>, bool) {
+        let mut is_open = true;
         while let Some(command) = test.command() {
             let reply = self.ask(link, command).await;
+            is_open = !matches!(reply.kind(), ReplyKind::Lost | ReplyKind::Closing);
             test.heard(reply);
         }
-        test.into_replies()
+        let is_ready = is_open
+            && link.is_in_step()
+            && self.reset(link, "RSET\r\n").await.is_yes()
+            && link.is_in_step();
+        (test.into_replies(), is_ready)
     }
 
     /// Hears the replies that arrived although all that were due have been heard.

@@ -184,7 +184,9 @@ impl<S: MailServer> MailClient<S> {
         }
         let is_usable = matches!(end, TransactionEnd::Ready | TransactionEnd::Refused);
         let used = (is_usable && link.is_in_step()).then_some(link);
-        let replies = self.test(exchange, used, &recipients).await;
+        let needs_reset = used.is_some() && end == TransactionEnd::Refused;
+        let test = RecipientTest::new(&recipients, !needs_reset);
+        let replies = self.test(exchange, used, test).await;
         for (at, refusal) in refusals.into_iter().enumerate() {
             exchange.classifier.conclude_test(refusal, replies.get(at));
         }
@@ -223,20 +225,26 @@ impl<S: MailServer> MailClient<S> {
         self.is_distrusted.load(Ordering::Relaxed)
     }
 
-    /// Tests recipients in this session if it can be used, else in a new one.
+    /// Tests recipients in this session if it can be used, else in a new one. The session is kept
+    /// if the server is ready for the next MAIL after that.
     async fn test(
         &self,
         exchange: &Exchange<'_>,
         used: Option<S::Link>,
-        recipients: &[Recipient],
+        test: RecipientTest,
     ) -> Vec<ServerReply> {
-        let test = RecipientTest::new(recipients, used.is_none());
         let link = match used {
             Some(link) => Ok(link),
             None => self.server.connect().await,
         };
         match link {
-            Ok(mut link) => exchange.test(&mut link, test).await,
+            Ok(mut link) => {
+                let (replies, is_ready) = exchange.test(&mut link, test).await;
+                if is_ready {
+                    self.keep(link);
+                }
+                replies
+            }
             Err(_) => Vec::new(),
         }
     }
