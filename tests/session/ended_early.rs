@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailferry::mail::Retention;
+use mailferry::seen::{Record, State};
 
 use crate::support::between::{Answer, Between};
 use crate::support::model::Mail;
@@ -149,4 +150,33 @@ async fn compared_then_broken(all: Vec<Mail>, heads: bool) -> World {
     world.poll().await;
     world.server.with(|habits| habits.hangs_up_at = None);
     world
+}
+
+#[tokio::test]
+async fn verdicts_about_rewritten_messages_last_though_each_session_ends_after_some_commands() {
+    let world = World::new(letters(20, true), Retention::Keep);
+    world.server.with(|habits| {
+        habits.pipelining = false;
+        habits.capabilities = vec!["X-NONE".into()];
+        habits.refuses_top = true;
+    });
+    world.poll().await;
+    let mut all = world.server.listed();
+    for one in &mut all {
+        one.octets.extend(b"-- \r\nfooter of the server\r\n");
+    }
+    world.server.replace(all);
+    let between = Between::new(&world, limited(5));
+    let mut known = 0;
+    for poll in 1..=6 {
+        world.pass(12 * 3600);
+        let summary = between.poll(&world).await;
+        world.save_state(summary.state).await;
+        let is_mark = |record: &Record| matches!(record.state, State::Marked { .. });
+        let records = world.records().await;
+        let now = records.iter().filter(|(_, one)| is_mark(one)).count();
+        assert!(now == 20 || now > known, "poll {poll}: {now} after {known}");
+        known = now;
+    }
+    assert_eq!((known, world.sink.count()), (20, 20));
 }

@@ -177,7 +177,7 @@ impl<'a> Transfer<'a> {
         } else if why == Why::Pop {
             self.popped_rewritten(at, listed, &parcel);
         } else {
-            self.decide_later(at, listed, parcel, looped);
+            self.decide_whether_rewritten(at, listed, parcel, looped);
         }
         None
     }
