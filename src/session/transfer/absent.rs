@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Digest, HeadDigest, Timestamp, limits};
-use crate::seen::{Record, RecordKey, Records, State};
+use crate::seen::{Marker, Record, RecordKey, Records, State};
 use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::disposition::{Disposition, Why};
 use crate::session::judge::made_names;
@@ -109,9 +109,9 @@ impl<'a> Absent<'a> {
                 if orders.plan.is_flood && !is_there && was_deleted {
                     asked.insert(digest);
                 }
-                let is_there = is_there && name.is_none();
-                let is_gone = source == 0 && is_gone(&known.record, orders);
-                if is_there || may_be_there || was_deleted || is_gone {
+                let record = &known.record;
+                let is_no_proof = is_unproven(record) || (source == 0 && is_gone(record, orders));
+                if (is_there && name.is_none()) || may_be_there || was_deleted || is_no_proof {
                     continue;
                 }
                 by_digest.entry(digest).or_default().push(Candidate {
@@ -212,6 +212,15 @@ fn is_gone(record: &Record, orders: &Orders<'_>) -> bool {
     let is_long = |since: Timestamp| now.since(since) >= limits::EQUAL_AGAIN_SECONDS;
     let is_long_gone = is_delivered && !has_origin && record.absent_since.is_some_and(is_long);
     is_hidden(record, orders) || (is_long_gone && !orders.state.names.are_unstable(now))
+}
+
+/// Whether only the unique-id showed that other octets were those of a known message.
+fn is_unproven(record: &Record) -> bool {
+    let by_rewritten = |state: &State| match state {
+        State::Marked { by, .. } => *by == Marker::Rewritten,
+        _ => false,
+    };
+    by_rewritten(&record.state) && !record.head.is_some_and(HeadDigest::has_origin)
 }
 
 /// Whether a confirmed QUIT made the server hide the message of a settled record.
