@@ -133,14 +133,14 @@ impl<'a> Transfer<'a> {
                 self.lose(error);
             }
             if self.is_finished() {
-                if self.decide_held() || self.offer_postponed() || self.hold_for_recipient() {
+                if self.decide_held()
+                    || self.offer_postponed()
+                    || self.hold_for_recipient()
+                    || self.settle_refusals()
+                {
                     continue;
                 }
-                if !self.settle_refusals()
-                    && !self.undo()
-                    && !self.prove_in_step()
-                    && !self.note_deletes()
-                {
+                if !self.undo() && !self.prove_in_step() && !self.note_deletes() {
                     break;
                 }
             }

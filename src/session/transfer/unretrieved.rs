@@ -67,7 +67,7 @@ impl Transfer<'_> {
     }
 
     /// Settles the last refused messages at the end of a session. Several in a row after others had
-    /// come are not at fault: the next poll requests them. Returns whether something is recorded.
+    /// come are not at fault: the next poll requests them. Returns whether one was at fault.
     pub(in crate::session) fn settle_refusals(&mut self) -> bool {
         let refused = self.window.take_uncharged();
         if let [at] = refused[..] {
