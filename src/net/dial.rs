@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_reached_by_its_path_which_the_error_names() {
+    async fn the_error_names_the_path_of_a_missing_socket() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lmtp");
         let error = dial_socket(&path).await.unwrap_err();
@@ -144,8 +144,6 @@ mod tests {
             error.to_string().contains(path.to_str().unwrap()),
             "{error}"
         );
-        let _listener = tokio::net::UnixListener::bind(&path).unwrap();
-        dial_socket(&path).await.unwrap();
     }
 
     #[tokio::test]

@@ -275,6 +275,7 @@ const CRIMES: [(&str, Sent, [&str; 3]); 12] = [
     ),
 ];
 
+/// Holds 4.3.8.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_server_does_after_the_dot_each_recipient_has_the_outcome_that_is_known() {
     for extensions in EXTENSIONS {
