@@ -12,6 +12,8 @@ pub enum Kind {
     Maildir,
     Mda,
     Relay,
+    /// Only the tests that kill the program use it.
+    #[cfg_attr(not(feature = "fault-injection"), allow(dead_code))]
     Lmtp,
 }
 
