@@ -75,7 +75,7 @@ settings! {
         auth: Word<LoginMethod> = Without::Default("\"auto\""),
         /// The envelope recipient for lmtp and smtp; {recipient} and $RECIPIENT for an MDA.
         recipient: Address = Without::Otherwise(
-            "the account's name. Required for lmtp and smtp, and for an mda with {recipient} in \
+            "the account's name. Required for lmtp, smtp, and an mda with {recipient} in \
              its command",
             "\"jane@home.lan\"",
         ),

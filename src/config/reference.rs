@@ -104,9 +104,9 @@ mailbox that is over its quota wait; without it, dovecot-lda exits with 77, and 
 the quarantine.";
 
 const LMTP: &str = "\
-A delivery that passes messages to a mail server which stores them itself: Dovecot, Cyrus, Stalwart.
-Prefer it to a program where the server has it: one connection serves many messages, and the server
-answers for each recipient by itself.";
+A delivery that passes messages to a mail server which stores them: Dovecot, Cyrus, Stalwart.
+Prefer it to a program where the server has it: one connection serves many messages, and
+the server answers for each recipient by itself.";
 
 const SMTP: &str = "A delivery that sends messages to a mail server (a relay).";
 

@@ -42,7 +42,7 @@ pub enum SenderChoice {
     /// That of the message.
     #[default]
     Keep,
-    /// This one, whatever the message says. After the null sender nobody bounces.
+    /// This one, whatever the message says. After the null sender nothing bounces.
     Always(Sender),
 }
 

@@ -127,7 +127,7 @@ async fn a_server_that_removes_what_was_retrieved_keeps_a_message_that_came_shor
     }
 }
 
-/// A long letter with all that identifies it, whose boundary the server makes anew at each RETR.
+/// A long letter with all that identifies it, whose boundary the server changes at each RETR.
 fn parted(unique_id: &str) -> crate::support::model::Mail {
     let text = format!(
         "Message-ID: <{unique_id}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\

@@ -170,7 +170,7 @@ async fn after_a_transaction_without_recipients_the_connection_is_reset_and_kept
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_a_message_for_nobody_gets_no_octet_of_it() {
+async fn a_server_that_asks_for_a_message_without_recipients_gets_no_octet_of_it() {
     let manner = Manner {
         at_rcpt: vec![("nobody", "550 5.1.1 no")],
         at_data: Some("354 go on"),
@@ -457,7 +457,7 @@ async fn a_session_that_is_closed_between_two_replies_is_not_repeated_for_those_
     assert_eq!(
         server.connections(),
         3,
-        "nobody had a reply: one new session"
+        "no recipient had a reply: one new session"
     );
 }
 

@@ -218,7 +218,7 @@ impl Owner {
         }
     }
 
-    /// The user of processes that nobody has logged in to.
+    /// The user of processes before a login.
     pub fn login(&self) -> &str {
         &self.login
     }

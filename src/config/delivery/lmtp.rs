@@ -43,7 +43,7 @@ settings! {
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.home.lan\""),
         /// The envelope sender that the destination is told: "keep", that of the message; "null",
         /// none; or an address. A program there that bounces (Sieve's reject, a full queue) writes
-        /// to it, and the message's own is often forged. After "null" nobody bounces, and vacation
+        /// to it, and the message's own is often forged. After "null" nothing bounces, and vacation
         /// replies are not sent either.
         sender: SenderSetting = Without::Default("\"keep\""),
         /// How long each step of the LMTP session may take.

@@ -27,7 +27,7 @@ settings! {
         ),
         /// The envelope sender that the program is told: "keep", that of the message; "null", none;
         /// or an address. A program that bounces (Sieve's reject) writes to it, and the message's
-        /// own is often forged. After "null" nobody bounces, and vacation replies are not sent
+        /// own is often forged. After "null" nothing bounces, and vacation replies are not sent
         /// either.
         sender: SenderSetting = Without::Default("\"keep\""),
         /// The user that runs the program, when mailferry runs as root.

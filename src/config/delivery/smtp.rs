@@ -50,7 +50,7 @@ settings! {
         ),
         /// The envelope sender that the destination is told: "keep", that of the message; "null",
         /// none; or an address. A program there that bounces (Sieve's reject, a full queue) writes
-        /// to it, and the message's own is often forged. After "null" nobody bounces, and vacation
+        /// to it, and the message's own is often forged. After "null" nothing bounces, and vacation
         /// replies are not sent either.
         sender: SenderSetting = Without::Default("\"keep\""),
         /// The name that mailferry gives in EHLO.

@@ -153,8 +153,8 @@ impl Transaction {
         let (scope, after) = self.state.after(kind);
         self.answer(scope, &reply);
         self.state = match (self.state, kind) {
-            // No octet of a message follows if nobody gets it; and an empty message would be worse
-            // than hanging up (RFC 2920 section 3.1).
+            // No octet of a message follows if no recipient gets it; an empty message would be
+            // worse than hanging up (RFC 2920 section 3.1).
             (TransactionState::Data, ReplyKind::GoAhead) if !self.has_open() => {
                 TransactionState::Ended(TransactionEnd::Over)
             }
@@ -349,7 +349,7 @@ impl Transaction {
             (scope, ..) => scope,
         };
         match scope {
-            Scope::Nobody => {}
+            Scope::NoRecipient => {}
             Scope::Due => {
                 if let Some(due) = self.answers.get_mut(self.turn) {
                     *due = Some(answer);

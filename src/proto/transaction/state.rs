@@ -46,7 +46,7 @@ pub enum TransactionEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// None: it lets the transaction go on, or the recipients have their answers.
-    Nobody,
+    NoRecipient,
     /// The recipient whose turn it is; by SMTP at the dot, all that were taken.
     Due,
     /// Those without an answer.
@@ -73,20 +73,20 @@ impl TransactionState {
     pub const fn after(self, reply: ReplyKind) -> (Scope, After) {
         use After::{End, Onward, Refused};
         use ReplyKind::{Closing, GoAhead, Lost, No, Odd, Yes};
-        use Scope::{All, Doubtful, Due, Nobody, Open};
+        use Scope::{All, Doubtful, Due, NoRecipient, Open};
         use TransactionState::{Data, Dot, Ended, Mail, Message, Rcpt, Rset};
         match (self, reply) {
-            (Mail, Yes) => (Nobody, Onward),
+            (Mail, Yes) => (NoRecipient, Onward),
             (Mail, No) => (All, Refused),
             (Mail, GoAhead | Odd) => (All, End(TransactionEnd::Over)),
             (Mail, Closing | Lost) => (All, End(TransactionEnd::Closing)),
 
-            (Rcpt, Yes) => (Nobody, Onward),
+            (Rcpt, Yes) => (NoRecipient, Onward),
             (Rcpt, No | GoAhead | Odd) => (Due, Onward),
             (Rcpt, Closing) => (All, End(TransactionEnd::Closing)),
             (Rcpt, Lost) => (All, End(TransactionEnd::Over)),
 
-            (Data, GoAhead) => (Nobody, Onward),
+            (Data, GoAhead) => (NoRecipient, Onward),
             (Data, No) => (Open, Refused),
             // One that agrees to something else may belong to an earlier message of the session.
             (Data, Closing | Yes | Odd) => (Open, End(TransactionEnd::Closing)),
@@ -100,12 +100,12 @@ impl TransactionState {
             (Dot, Closing) => (Open, End(TransactionEnd::Closing)),
             (Dot, GoAhead | Odd | Lost) => (Open, End(TransactionEnd::Over)),
 
-            (Rset, Yes) => (Nobody, End(TransactionEnd::Ready)),
+            (Rset, Yes) => (NoRecipient, End(TransactionEnd::Ready)),
             // Only the session ends: what was answered at the dot stands.
-            (Rset, Lost | Closing) => (Nobody, End(TransactionEnd::Over)),
+            (Rset, Lost | Closing) => (NoRecipient, End(TransactionEnd::Over)),
             (Rset, GoAhead | No | Odd) => (Doubtful, End(TransactionEnd::Over)),
 
-            (Ended(_), _) => (Nobody, End(TransactionEnd::Over)),
+            (Ended(_), _) => (NoRecipient, End(TransactionEnd::Over)),
         }
     }
 }

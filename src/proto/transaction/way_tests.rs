@@ -94,13 +94,13 @@ impl Rfc<'_> {
                 _ => self.decided[at] = Some((Step::Rcpt, code)),
             }
         }
-        let nobody = self.decided.iter().all(Option::is_some);
-        if nobody && !self.pipelining {
+        let all_decided = self.decided.iter().all(Option::is_some);
+        if all_decided && !self.pipelining {
             return (self.rest(Step::Rcpt, 0), self.rset().0);
         }
         let (data, kind) = self.next();
         match kind {
-            ReplyKind::GoAhead if nobody => (self.rest(Step::Data, data), Over),
+            ReplyKind::GoAhead if all_decided => (self.rest(Step::Data, data), Over),
             ReplyKind::GoAhead => self.says_at_dot(),
             ReplyKind::No => (self.rest(Step::Data, data), self.rset().0),
             ReplyKind::Lost => (self.rest(Step::Data, data), Over),
