@@ -274,7 +274,7 @@ impl SmtpSink {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        wait_for(port, 20, |is_early| assert!(is_early, "no smtp-sink"));
+        wait_for(port, 60, |is_early| assert!(is_early, "no smtp-sink"));
         Self(sink, port)
     }
 }

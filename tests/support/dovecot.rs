@@ -96,7 +96,7 @@ impl Dovecot {
         };
         for port in [plain, implicit] {
             let check = |is_early: bool| assert!(is_early, "no Dovecot: {}", dovecot.log());
-            wait_for(port, 20, check);
+            wait_for(port, 60, check);
         }
         dovecot
     }

@@ -52,7 +52,7 @@ impl Mailboxes {
             port,
         };
         let check = |is_early: bool| assert!(is_early, "no Dovecot: {}", mailboxes.log());
-        wait_for(port, 20, check);
+        wait_for(port, 60, check);
         mailboxes
     }
 

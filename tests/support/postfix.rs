@@ -48,7 +48,7 @@ impl Postfix {
         assert!(status.success(), "Postfix did not start: {}", postfix.log());
         for port in [plain, implicit] {
             let check = |is_early: bool| assert!(is_early, "no Postfix: {}", postfix.log());
-            wait_for(port, 20, check);
+            wait_for(port, 60, check);
         }
         postfix
     }
