@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-/// The ports that a system gives to nothing that did not ask for them (RFC 6335, section 6; those of
-/// Linux begin at 32768). Any other port could go to a connection or a scripted server of another
-/// test between the choice and the start of the server.
+/// The ports that a system gives to nothing that did not ask for them (RFC 6335, section 6; those
+/// of Linux begin at 32768). Any other port could go to a connection or a scripted server of
+/// another test between the choice and the start of the server.
 const CHOSEN_ONLY: Range<u16> = 10_000..32_000;
 
 /// A port that was free a moment ago and that this process has not chosen before.
