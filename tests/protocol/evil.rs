@@ -2,6 +2,7 @@
 //! delivered, the crime is reported, and an honest account gets its mail. Each test goes through
 //! the whole list, so a new crime is tried without being named here.
 
+mod lmtp;
 mod machine;
 mod memory;
 mod outcomes;

@@ -6,6 +6,7 @@
 //! --example evil`. Tests also play them over pipes, where hours pass in no time.
 
 pub mod crimes;
+mod lmtp;
 pub mod maildrop;
 pub mod pop3;
 pub mod smtp;

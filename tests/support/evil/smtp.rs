@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::crimes::Manner;
-use super::{Act, Crime, Session};
+use super::{Act, Crime, Session, lmtp};
 
 /// A message that the relay has received, whatever it answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Smtp {
     phase: Phase,
     sender: Option<String>,
     recipients: Vec<String>,
+    /// The number of RCPTs in this transaction.
+    asked: usize,
     message: Vec<u8>,
     /// The number of transactions on this connection.
     begun: usize,
@@ -59,6 +61,7 @@ impl Smtp {
             phase: Phase::Commands,
             sender: None,
             recipients: Vec::new(),
+            asked: 0,
             message: Vec::new(),
             begun: 0,
         }
@@ -89,11 +92,8 @@ impl Smtp {
             "rcpt" if self.refuses_sender_at_rcpt() => {
                 vec![Act::line("553 5.7.1 evil dislikes the sender")]
             }
-            "rcpt" if self.sender.is_some() => {
-                self.recipients.push(line.to_owned());
-                vec![Act::line("250 2.1.5 recipient ok")]
-            }
-            "data" if self.recipients.is_empty() => {
+            "rcpt" if self.sender.is_some() => self.rcpt(line),
+            "data" if self.recipients.is_empty() && !self.commits(lmtp::ASK) => {
                 vec![Act::line("503 5.5.1 no valid recipients")]
             }
             "data" => self.data(),
@@ -193,9 +193,22 @@ impl Smtp {
             && sender.is_some_and(|line| !has_null_sender(line))
     }
 
+    fn rcpt(&mut self, line: &str) -> Vec<Act> {
+        self.asked += 1;
+        let is_second = self.asked.is_multiple_of(2);
+        if self.commits(lmtp::ASK) || self.commits(lmtp::TAKE_FOR_THE_REFUSED) && is_second {
+            return vec![Act::line("550 5.1.1 evil knows no such user")];
+        }
+        self.recipients.push(line.to_owned());
+        vec![Act::line("250 2.1.5 recipient ok")]
+    }
+
     fn data(&mut self) -> Vec<Act> {
         self.phase = Phase::Message;
         let mut acts = vec![Act::line("354 go on")];
+        if self.commits(lmtp::ANSWER_FIRST) {
+            acts.extend(self.recipients.iter().map(|_| Act::line(lmtp::YES)));
+        }
         if self.commits("smtp-answer-dot-early") {
             acts.push(Act::line("250 2.0.0 taken, I am sure"));
         }
@@ -206,6 +219,9 @@ impl Smtp {
     }
 
     fn line_of_message(&mut self, line: &[u8]) -> Vec<Act> {
+        if self.commits(lmtp::CLOSE_IN_THE_MESSAGE) {
+            return vec![Act::Close];
+        }
         if line != b"." {
             self.message
                 .extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
@@ -217,10 +233,15 @@ impl Smtp {
             self.forget();
             return committed(manner, "dot");
         }
-        let yes = "250 2.0.0 taken";
+        let yes = lmtp::YES;
         let per_recipient = if self.lmtp { self.recipients.len() } else { 1 };
         let mut says = vec![yes; per_recipient];
         let name = self.crime.as_ref().map_or("", |crime| crime.name.as_str());
+        if let Some(acts) = lmtp::after_the_dot(name, self.asked, per_recipient) {
+            self.take(false);
+            self.forget();
+            return acts;
+        }
         let (mut takes, mut ends) = (true, None);
         match name {
             "smtp-take-and-refuse" => {
@@ -247,16 +268,6 @@ impl Smtp {
             "smtp-answer-dot-early" | "smtp-refuse-in-the-middle" => {
                 (says, takes) = (Vec::new(), false)
             }
-            "lmtp-answer-once" => says.truncate(1),
-            "lmtp-answer-too-often" => says.push(yes),
-            "lmtp-vanish-between-answers" => {
-                says.truncate(1);
-                ends = Some(Act::Close);
-            }
-            "lmtp-refuse-the-last" => {
-                says.pop();
-                says.push("452 4.2.2 mailbox full");
-            }
             _ => {}
         }
         if takes {
@@ -280,6 +291,7 @@ impl Smtp {
 
     fn forget(&mut self) {
         self.sender = None;
+        self.asked = 0;
         self.recipients.clear();
         self.message.clear();
     }

@@ -9,6 +9,7 @@ pub(super) const WAIT: &[&str] = &[
     "forge-replies",
     "smtp-strip-greeting",
     "smtp-take-and-stall",
+    "lmtp-answer-after-two-minutes",
 ];
 
 /// Crimes with listings that take a client long to read.
@@ -315,5 +316,41 @@ pub(super) const LMTP: &[(&str, &str)] = &[
     (
         "lmtp-vanish-between-answers",
         "hangs up after the answer for the first recipient",
+    ),
+    (
+        "lmtp-answer-before-the-message",
+        "answers the dot before it has the message, and not after it",
+    ),
+    (
+        "lmtp-answer-backwards",
+        "answers the dot for the last recipient first, which is full",
+    ),
+    (
+        "lmtp-answer-after-two-minutes",
+        "answers the dot after two minutes",
+    ),
+    (
+        "lmtp-endless-answers",
+        "answers the dot for recipients without an end",
+    ),
+    (
+        "lmtp-answer-in-latin-1",
+        "answers the dot in letters of Latin-1",
+    ),
+    (
+        "lmtp-take-for-the-refused",
+        "refuses each second recipient, and takes the message for it too",
+    ),
+    (
+        "lmtp-ask-for-a-message-to-none",
+        "refuses all recipients, and asks for the message",
+    ),
+    (
+        "lmtp-close-with-421-between-answers",
+        "says 421 after the answers for two recipients and hangs up",
+    ),
+    (
+        "lmtp-close-in-the-message",
+        "hangs up after the first line of a message",
     ),
 ];
