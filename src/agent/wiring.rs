@@ -430,6 +430,7 @@ impl Prepare for Configured {
                 },
                 recipient: account.recipient.clone(),
                 retention: account.retention,
+                order: account.order,
                 first_run: account.first_run,
                 limits: account.limits,
                 commit_every: account

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::mail::text::{Shown, show_period};
-use crate::mail::{LoginMethod, Retention, TlsMode};
+use crate::mail::{LoginMethod, Retention, RetrievalOrder, TlsMode};
 use crate::operator::{
     Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
 };
@@ -84,7 +84,11 @@ fn render_account(account: &CheckedAccount, out: &mut dyn Write) -> io::Result<(
     line(
         out,
         "  polled",
-        format!("every {}", Span(account.poll_every)),
+        format!(
+            "every {}, {}",
+            Span(account.poll_every),
+            order(account.order)
+        ),
     )?;
     line(out, "  limits", limits(account))
 }
@@ -181,6 +185,14 @@ fn retention(retention: Retention) -> String {
                 Span(Duration::from_secs(seconds))
             )
         }
+    }
+}
+
+fn order(order: RetrievalOrder) -> &'static str {
+    match order {
+        RetrievalOrder::Oldest => "oldest messages first",
+        RetrievalOrder::Newest => "newest messages first",
+        RetrievalOrder::SmallFirst => "small messages first",
     }
 }
 

@@ -15,8 +15,8 @@ use crate::config::value::{
 };
 use crate::config::{LOGIN_PORTS, SecretSource};
 use crate::mail::{
-    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, SenderChoice, TlsMode,
-    TlsPolicy, limits,
+    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, RetrievalOrder,
+    SenderChoice, TlsMode, TlsPolicy, limits,
 };
 
 settings! {
@@ -86,6 +86,8 @@ settings! {
         /// What happens to a message on the server after delivery: "keep", "delete", or "delete
         /// after 14d" (counted from delivery).
         retention: Keeping = Without::Default("\"keep\""),
+        /// Which new messages a poll retrieves first: "oldest", "newest" or "small_first".
+        order: Word<RetrievalOrder> = Without::Default("\"oldest\""),
         /// The time from the start of one poll to the start of the next; at least 60s, unless host
         /// is this machine. If the server announces a longer LOGIN-DELAY, that is used.
         poll_every: Interval = Without::Default("\"5m\""),
@@ -136,6 +138,8 @@ pub struct Account {
     pub delivery: String,
     /// What happens on the server after delivery.
     pub retention: Retention,
+    /// Which new messages come first.
+    pub order: RetrievalOrder,
     /// The time from the start of one poll to the start of the next.
     pub poll_every: Duration,
     /// How much one poll may retrieve.
@@ -231,6 +235,7 @@ impl Resolver<'_> {
             deliveries,
         );
         let retention = self.need(&header, "retention", table.retention);
+        let order = self.need(&header, "order", table.order);
         let poll_every = self.need_at(&header, "poll_every", table.poll_every);
         let sizes = (table.max_message_size, table.max_messages, table.max_octets);
         let limits = self.poll_limits(&header, sizes);
@@ -261,6 +266,7 @@ impl Resolver<'_> {
             sender: table.sender.some().map(|given| given.value.0),
             delivery: delivery?,
             retention: retention?.0,
+            order: order?.0,
             poll_every: poll_every?,
             limits: limits?,
             commit_every: commit_every?.0,

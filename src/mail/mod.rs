@@ -38,7 +38,7 @@ pub use origin::Origin;
 pub use percent::Percent;
 pub use policy::{
     ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention,
-    SenderChoice,
+    RetrievalOrder, SenderChoice,
 };
 pub use record_key::RecordKey;
 pub use secret::{InvalidSecret, Secret};

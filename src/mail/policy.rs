@@ -126,6 +126,19 @@ pub struct PollLimits {
     pub octets_max: Option<u64>,
 }
 
+/// In which order a poll retrieves new messages. Those that wait for another try come after them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetrievalOrder {
+    /// As the server lists them, which is the order in which they came.
+    #[default]
+    Oldest,
+    /// The last one that the server lists comes first.
+    Newest,
+    /// By the octets that the server lists. Where `max_octets` leaves no room for all, about each
+    /// second poll begins with the oldest one, so that small mail never keeps a large one away.
+    SmallFirst,
+}
+
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

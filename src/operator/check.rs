@@ -93,6 +93,7 @@ impl Checker<'_> {
             delivery: account.delivery.clone(),
             recipient: account.recipient.to_string(),
             retention: account.retention,
+            order: account.order,
             poll_every: account.poll_every,
             message_octets_max: limits.message_octets_max,
             messages_max: limits.messages_max,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::mail::{AccountName, LoginMethod, Retention, TlsMode};
+use crate::mail::{AccountName, LoginMethod, Retention, RetrievalOrder, TlsMode};
 use crate::operator::Exit;
-use crate::operator::words::{LoginMethodWord, RetentionWord, TlsModeWord};
+use crate::operator::words::{LoginMethodWord, RetentionWord, RetrievalOrderWord, TlsModeWord};
 
 /// One part of the resulting settings. The parts come in the order of these variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct CheckedAccount {
     /// What happens on the server after delivery.
     #[serde(with = "RetentionWord")]
     pub retention: Retention,
+    /// Which new messages come first.
+    #[serde(with = "RetrievalOrderWord")]
+    pub order: RetrievalOrder,
     /// The time from the start of one poll to the start of the next.
     pub poll_every: Duration,
     /// Larger messages stay on the server.

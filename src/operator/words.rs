@@ -4,7 +4,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mail::{
-    AccountName, Digest, LoginMethod, Percent, Retention, Timestamp, TlsMode, UniqueId,
+    AccountName, Digest, LoginMethod, Percent, Retention, RetrievalOrder, Timestamp, TlsMode,
+    UniqueId,
 };
 
 impl Serialize for AccountName {
@@ -87,4 +88,13 @@ pub(super) enum RetentionWord {
     Keep,
     Delete,
     DeleteAfter { seconds: u64 },
+}
+
+/// [`RetrievalOrder`] as a word.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "RetrievalOrder", rename_all = "snake_case")]
+pub(super) enum RetrievalOrderWord {
+    Oldest,
+    Newest,
+    SmallFirst,
 }

@@ -1,7 +1,8 @@
 //! The values for one visit.
 
 use crate::mail::{
-    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret, TlsMode,
+    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, RetrievalOrder, Secret,
+    TlsMode,
 };
 
 /// The values that one poll of one account needs.
@@ -25,6 +26,8 @@ pub struct Visit {
     pub recipient: Recipient,
     /// What happens on the server to delivered messages.
     pub retention: Retention,
+    /// Which new messages are retrieved first.
+    pub order: RetrievalOrder,
     /// What to do with the messages that the first poll finds.
     pub first_run: FirstRun,
     /// How much one poll may retrieve.

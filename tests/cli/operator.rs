@@ -4,7 +4,9 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use mailferry::config::Environment;
-use mailferry::mail::{AccountName, Digest, LoginMethod, Retention, Timestamp, TlsMode, UniqueId};
+use mailferry::mail::{
+    AccountName, Digest, LoginMethod, Retention, RetrievalOrder, Timestamp, TlsMode, UniqueId,
+};
 use mailferry::net::SystemRoots;
 use mailferry::operator::{
     Answer, Changes, Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword,
@@ -358,6 +360,7 @@ fn every_part_of_a_check_can_be_carried_as_text() {
             delivery: "local".into(),
             recipient: "jane@home.lan".into(),
             retention: Retention::DeleteAfter { seconds: 60 },
+            order: RetrievalOrder::SmallFirst,
             poll_every: Duration::from_secs(300),
             message_octets_max: 1,
             messages_max: None,

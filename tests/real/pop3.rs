@@ -181,3 +181,21 @@ fn a_mailbox_that_moved_to_another_server_causes_no_flood_and_its_new_mail_is_de
     all.push(b"Subject: later\n\nlater\n".to_vec());
     assert_same(&place.delivered(), &expected(&all, on_the_wire));
 }
+
+#[test]
+fn the_order_of_an_account_says_which_message_a_limited_poll_takes() {
+    let text = |word: &str| format!("Subject: {word}\n\n{word}\n").into_bytes();
+    let files = [text(&"large ".repeat(99)), text("small"), text("of today")];
+    for (order, taken) in [("oldest", 0), ("small_first", 1), ("newest", 2)] {
+        let dovecot = Dovecot::with(&files);
+        let further =
+            format!("allow_cleartext_password = true\nmax_messages = 1\norder = \"{order}\"");
+        let place = Place::with(&account(dovecot.plain_port(), "none", &further));
+        let said = place.succeed(&["poll"]);
+        assert!(said.contains("1 delivered"), "{order}: {said}");
+        assert_same(
+            &place.delivered(),
+            &expected(&files[taken..=taken], on_the_wire),
+        );
+    }
+}

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use mailferry::mail::{
-    AccountName, FirstRun, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId,
+    AccountName, FirstRun, ListingBuilder, PollLimits, Retention, RetrievalOrder, Timestamp,
+    UniqueId,
 };
 use mailferry::operator::operators_word;
 use mailferry::seen::{MemoryStore, Seen, State, Trust};
@@ -42,6 +43,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
     };
     let circumstances = Circumstances {
         retention,
+        order: RetrievalOrder::Oldest,
         limits,
         comparing: limits,
         now: NOW,

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use mailferry::agent::{Breaker, OnlyOwner};
 use mailferry::mail::{
-    AccountName, Clock, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret, Timestamp,
-    TlsMode, UniqueId,
+    AccountName, Clock, FirstRun, LoginMethod, PollLimits, Recipient, Retention, RetrievalOrder,
+    Secret, Timestamp, TlsMode, UniqueId,
 };
 use mailferry::operator::operators_word;
 use mailferry::seen::{
@@ -105,6 +105,7 @@ impl World {
             },
             recipient: Recipient::new("jane@home.lan").unwrap(),
             retention,
+            order: RetrievalOrder::Oldest,
             first_run: FirstRun::All,
             limits: PollLimits {
                 message_octets_max: 1 << 20,

@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use mailferry::mail::{
-    AccountName, Digest, Listing, ListingBuilder, PollLimits, Retention, Secret, Timestamp,
-    UniqueId,
+    AccountName, Digest, Listing, ListingBuilder, PollLimits, Retention, RetrievalOrder, Secret,
+    Timestamp, UniqueId,
 };
 use mailferry::proto::pop3::{Client, ClientEvent, Command};
 use mailferry::seen::{Batch, Change, Record, RecordKey, Records, State};
@@ -111,6 +111,7 @@ pub fn planned(listing: &Listing, records: &Records) -> usize {
     };
     let circumstances = Circumstances {
         retention: Retention::Keep,
+        order: RetrievalOrder::Oldest,
         limits,
         comparing: limits,
         now: NOW,

@@ -7,7 +7,9 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::config::nearest::nearest;
 use crate::mail::text::Shown;
-use crate::mail::{ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, TlsMode};
+use crate::mail::{
+    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, RetrievalOrder, TlsMode,
+};
 
 /// A setting with a fixed set of words.
 pub(in crate::config) trait Words: Copy + PartialEq + 'static {
@@ -68,6 +70,14 @@ impl Words for TlsMode {
 impl Words for FirstRun {
     const WORDS: &'static [(&'static str, Self)] =
         &[("ask", Self::Ask), ("all", Self::All), ("skip", Self::Skip)];
+}
+
+impl Words for RetrievalOrder {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("oldest", Self::Oldest),
+        ("newest", Self::Newest),
+        ("small_first", Self::SmallFirst),
+    ];
 }
 
 impl Words for LoginMethod {

@@ -117,6 +117,7 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
     };
     let circumstances = Circumstances {
         retention: visit.retention,
+        order: visit.order,
         limits,
         comparing: comparing(limits, &Counts::default()),
         now,

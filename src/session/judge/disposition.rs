@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::mail::{PollLimits, Retention, Timestamp, UniqueId};
+use crate::mail::{PollLimits, Retention, RetrievalOrder, Timestamp, UniqueId};
 use crate::seen::{RecordKey, Recorded};
 use crate::session::judge::marks_together::MarksTogether;
 
@@ -70,6 +70,8 @@ pub enum Skip {
 pub struct Circumstances {
     /// What happens on the server to delivered messages.
     pub retention: Retention,
+    /// Which new messages are retrieved first.
+    pub order: RetrievalOrder,
     /// How much may be retrieved, after the earlier sessions of this poll.
     pub limits: PollLimits,
     /// How much of that may be retrieved only to compare it, after the earlier sessions of this

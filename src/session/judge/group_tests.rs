@@ -4,7 +4,7 @@
 use super::*;
 use crate::mail::{
     AccountName, Digest, HeadDigest, HeadDigests, Listing, ListingBuilder, PollLimits, Retention,
-    Timestamp, UniqueId,
+    RetrievalOrder, Timestamp, UniqueId,
 };
 use crate::seen::{Notes, Record};
 use crate::session::judge::disposition::Names;
@@ -50,6 +50,7 @@ fn circumstances(retention: Retention, octets_max: u64) -> Circumstances {
     };
     Circumstances {
         retention,
+        order: RetrievalOrder::Oldest,
         limits,
         comparing: limits,
         now: Timestamp(1_800_000_000),

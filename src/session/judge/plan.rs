@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::mail::{Entry, Listing, PollLimits, Timestamp, limits, stable_hash};
+use crate::mail::{Entry, Listing, PollLimits, RetrievalOrder, Timestamp, limits, stable_hash};
 use crate::seen::{Known, Records, State, StruckNumber};
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::group::Deciding;
@@ -138,8 +138,9 @@ pub fn plan_without_unique_ids(
         .zip(&plan.dispositions)
         .filter_map(retrieved)
         .collect();
-    // The sort is stable: the others stay in the order of the listing, and among those the one that
-    // has waited longest comes first.
+    put_in_wanted_order(&mut plan.retrievals, listing, circumstances);
+    // The sort is stable: the others stay in their order, and among those the one that has waited
+    // longest comes first.
     plan.retrievals.sort_by_key(|at| {
         let entry = listing.get(*at as usize);
         entry.and_then(|entry| struck_at(entry.number).map(|struck| struck.next_try))
@@ -186,6 +187,7 @@ fn in_order(
         }
     }
     later.sort_unstable();
+    put_in_wanted_order(&mut first, listing, circumstances);
     let limits = circumstances.limits;
     let is_limited = limits.messages_max.is_some() || limits.octets_max.is_some();
     if is_limited && circumstances.names.gone_through.is_some() {
@@ -203,6 +205,37 @@ fn in_order(
         }
     }
     ordered
+}
+
+/// Puts new messages, which are in the order of the listing, in the order that the operator wants.
+///
+/// Small mail that comes all the time must not keep a large message away: the first message of a
+/// poll is retrieved whatever its octets, so in about each second poll that has no room for all,
+/// the oldest is the first.
+fn put_in_wanted_order(new: &mut [u32], listing: &Listing, circumstances: &Circumstances) {
+    let octets = |at: &u32| {
+        let entry = listing.get(*at as usize);
+        entry.and_then(|entry| entry.octets).unwrap_or(u64::MAX)
+    };
+    match circumstances.order {
+        RetrievalOrder::Oldest => {}
+        RetrievalOrder::Newest => new.reverse(),
+        // The sort is stable: of messages with the same octets the oldest comes first.
+        RetrievalOrder::SmallFirst => {
+            new.sort_by_key(octets);
+            let oldest = new.iter().enumerate().min_by_key(|(_, at)| **at);
+            let begins_with_oldest =
+                stable_hash(&circumstances.now.0.to_be_bytes()).is_multiple_of(2);
+            if let Some((place, _)) = oldest
+                && begins_with_oldest
+                && circumstances.limits.octets_max.is_some()
+                && !fit(Some(new), listing, circumstances.limits)
+                && let Some(some) = new.get_mut(..=place)
+            {
+                some.rotate_right(1);
+            }
+        }
+    }
 }
 
 /// Whether one poll has room for all these messages.

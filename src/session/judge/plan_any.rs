@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mail::{AccountName, Digest, ListingBuilder, Retention, UniqueId};
+use crate::mail::{AccountName, Digest, ListingBuilder, Retention, RetrievalOrder, UniqueId};
 use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
 use crate::session::Counts;
@@ -116,24 +116,29 @@ pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
         proptest::option::of(0..6_u64),
         proptest::option::of(0..600_u64),
     );
-    (retention, limits, any::<bool>()).prop_map(|(retention, limits, clock_trusted)| {
-        let limits = PollLimits {
-            message_octets_max: limits.0,
-            messages_max: limits.1,
-            octets_max: limits.2,
-        };
-        Circumstances {
-            retention,
-            limits,
-            comparing: comparing(limits, &Counts::default()),
-            now: NOW,
-            clock_trusted,
-            pops: false,
-            names: Names::default(),
-            leaves_out_struck: false,
-            retry_first: false,
-        }
-    })
+    // The third one has examples of its own: its order depends on the limits.
+    let order = prop_oneof![Just(RetrievalOrder::Oldest), Just(RetrievalOrder::Newest)];
+    (retention, order, limits, any::<bool>()).prop_map(
+        |(retention, order, limits, clock_trusted)| {
+            let limits = PollLimits {
+                message_octets_max: limits.0,
+                messages_max: limits.1,
+                octets_max: limits.2,
+            };
+            Circumstances {
+                retention,
+                order,
+                limits,
+                comparing: comparing(limits, &Counts::default()),
+                now: NOW,
+                clock_trusted,
+                pops: false,
+                names: Names::default(),
+                leaves_out_struck: false,
+                retry_first: false,
+            }
+        },
+    )
 }
 
 pub(super) const LIMITS: PollLimits = PollLimits {
@@ -145,6 +150,7 @@ pub(super) const LIMITS: PollLimits = PollLimits {
 /// No limits, and a trusted clock.
 pub(super) const USUAL: Circumstances = Circumstances {
     retention: Retention::Keep,
+    order: RetrievalOrder::Oldest,
     limits: LIMITS,
     comparing: LIMITS,
     now: NOW,

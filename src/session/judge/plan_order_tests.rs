@@ -3,7 +3,7 @@
 
 use super::any::{DAY, NOW, USUAL, listing, records};
 use super::*;
-use crate::mail::{Digest, Retention, UniqueId};
+use crate::mail::{Digest, Retention, RetrievalOrder, UniqueId};
 use crate::seen::{Deferral, Record, RecordKey};
 use crate::sink::Targets;
 
@@ -150,4 +150,46 @@ fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
 #[test]
 fn a_disposition_is_small_because_a_maildrop_may_hold_a_million_messages() {
     assert!(size_of::<Disposition>() <= 4);
+}
+
+#[test]
+fn new_messages_come_in_the_order_that_the_operator_wants() {
+    let sizes = [300, 100, 200, 100];
+    let listed: Vec<_> = (0..).zip(sizes.map(Some)).chain([(4, None)]).collect();
+    let retrievals = |order, with_unique_ids| {
+        let circumstances = Circumstances { order, ..USUAL };
+        let listing = listing(&listed);
+        if with_unique_ids {
+            plan(&listing, &records(Vec::new()), &circumstances).retrievals
+        } else {
+            plan_without_unique_ids(&listing, &circumstances, &[], &[]).retrievals
+        }
+    };
+    for with_unique_ids in [true, false] {
+        let found = |order| retrievals(order, with_unique_ids);
+        assert_eq!(found(RetrievalOrder::Oldest), [0, 1, 2, 3, 4]);
+        assert_eq!(found(RetrievalOrder::Newest), [4, 3, 2, 1, 0]);
+        assert_eq!(found(RetrievalOrder::SmallFirst), [1, 3, 2, 0, 4]);
+    }
+}
+
+#[test]
+fn small_mail_that_never_ends_keeps_no_large_message_away() {
+    let listed = [(0, Some(1_000)), (1, Some(100)), (2, Some(100))];
+    let limits = PollLimits {
+        octets_max: Some(500),
+        ..USUAL.limits
+    };
+    let firsts = (0..20).map(|seconds| {
+        let circumstances = Circumstances {
+            order: RetrievalOrder::SmallFirst,
+            limits,
+            now: NOW.plus(seconds * 300),
+            ..USUAL
+        };
+        plan(&listing(&listed), &records(Vec::new()), &circumstances).retrievals
+    });
+    let firsts: Vec<_> = firsts.collect();
+    assert!(firsts.contains(&vec![0]), "{firsts:?}");
+    assert!(firsts.contains(&vec![1, 2]), "{firsts:?}");
 }

@@ -72,6 +72,7 @@ impl Session<'_> {
         let now = with.clock.now();
         let circumstances = Circumstances {
             retention: visit.retention,
+            order: visit.order,
             limits: remaining(visit.limits, poll),
             comparing: comparing(visit.limits, poll),
             now,
