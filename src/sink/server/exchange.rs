@@ -58,6 +58,7 @@ impl Exchange<'_> {
             transaction = transaction.in_used_session();
         }
         let (mut why_withheld, mut dot_is_sent) = (None, false);
+        let mut unwritten = Vec::new();
         let end = loop {
             self.hear_extra(link, &mut transaction).await;
             let act = transaction.act();
@@ -75,11 +76,13 @@ impl Exchange<'_> {
                 }
                 TransactionAct::Command(line) => transaction.heard(self.ask(link, line).await),
                 TransactionAct::Hear => transaction.heard(self.hear(link).await),
-                TransactionAct::Message => {
-                    why_withheld = self.send_message(link, &mut transaction).await;
-                }
+                TransactionAct::Message => match self.send_message(link, &mut transaction).await {
+                    Ok(end) => unwritten = end,
+                    Err(refusal) => why_withheld = Some(refusal),
+                },
                 TransactionAct::Dot => {
-                    transaction.heard(self.send_dot(link, transaction.dot()).await);
+                    unwritten.extend_from_slice(transaction.dot().as_bytes());
+                    transaction.heard(self.send_dot(link, &unwritten).await);
                     dot_is_sent = true;
                 }
                 TransactionAct::End(end) => break end,
@@ -144,29 +147,33 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends the message; returns why it must be withheld, if it must.
+    /// Sends the message up to an end that goes with the dot; returns that end, or why the message
+    /// must be withheld, if it must.
     async fn send_message<L: Link>(
         &self,
         link: &mut L,
         transaction: &mut Transaction,
-    ) -> Option<Refusal> {
+    ) -> Result<Vec<u8>, Refusal> {
         let written = write_message(link, &self.offer, self.step).await;
         // A server that speaks before the dot usually refuses the message.
         if !link.is_in_step() {
             transaction.heard(self.hear(link).await);
-            return None;
+            return Ok(Vec::new());
         }
         match written {
-            Ok(()) => transaction.message_written(),
+            Ok(end) => {
+                transaction.message_written();
+                return Ok(end);
+            }
             // Before the dot nothing is accepted, whatever was written.
             Err(Unwritten::Broken(error)) => transaction.heard(lost(&error)),
             Err(Unwritten::Silent) => transaction.heard(self.silence()),
             Err(Unwritten::Unreadable(refusal)) => {
                 transaction.withhold();
-                return Some(refusal);
+                return Err(refusal);
             }
         }
-        None
+        Ok(Vec::new())
     }
 
     /// Sends RSET after each recipient has its answer, and waits a moment for the reply: the
@@ -177,8 +184,9 @@ impl Exchange<'_> {
         heard.unwrap_or_else(|_| self.silence())
     }
 
-    async fn send_dot<L: Link>(&self, link: &mut L, dot: &str) -> ServerReply {
-        match timeout(self.step, link.write(dot.as_bytes())).await {
+    /// Sends the end of the message with its dot.
+    async fn send_dot<L: Link>(&self, link: &mut L, end: &[u8]) -> ServerReply {
+        match timeout(self.step, link.write(end)).await {
             // From here on the server may have the message.
             Ok(Ok(())) => {
                 match self.classifier.dialect {
