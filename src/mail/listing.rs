@@ -3,6 +3,9 @@
 //! A listing of a hundred thousand messages is made at every poll, so it is compact: all unique-ids
 //! in one run of octets, plus sixteen octets for each message.
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
 use crate::mail::UniqueId;
 
 /// One message of a maildrop in one session, as its listing shows it.
@@ -103,6 +106,30 @@ impl Listing {
         let rest = &self.by_unique_id[from..];
         let count = rest.partition_point(|at| self.unique_id_at(*at) == unique_id);
         &rest[..count]
+    }
+
+    /// Where the messages with this unique-id are among [`in_order`](Self::in_order), for callers
+    /// that ask in the order of the unique-ids: the search begins at `from`, the end of the last
+    /// answer. An empty range begins where the search stopped.
+    pub fn range_from(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
+        let order = self.by_unique_id.iter().enumerate().skip(from);
+        let mut found: Option<usize> = None;
+        for (at, position) in order {
+            match self.unique_id_at(*position).cmp(unique_id) {
+                Ordering::Less => {}
+                Ordering::Equal => {
+                    found.get_or_insert(at);
+                }
+                Ordering::Greater => return found.unwrap_or(at)..at,
+            }
+        }
+        let end = self.len().max(from);
+        found.unwrap_or(end)..end
+    }
+
+    /// Positions in the order of the unique-ids, equal ones in the order of their numbers.
+    pub fn in_order(&self, range: Range<usize>) -> &[u32] {
+        self.by_unique_id.get(range).unwrap_or_default()
     }
 
     fn unique_id_at(&self, at: u32) -> &[u8] {
@@ -287,5 +314,25 @@ mod tests {
     #[test]
     fn an_entry_costs_sixteen_octets_and_four_beside_its_unique_id() {
         assert_eq!(size_of::<ListingSlot>(), 16);
+    }
+
+    #[test]
+    fn unique_ids_that_are_looked_up_in_their_order_have_the_same_positions() {
+        let ids = ["d", "b", "d", "a", "b", "d", "f"];
+        let ids: Vec<(u32, &str)> = (1..).zip(ids).collect();
+        let listing = built(&ids, &[]);
+        for wanted in [
+            &["a", "b", "c", "d", "e", "f", "g"][..],
+            &["", "b", "f"],
+            &["d"],
+            &["g", "h"],
+        ] {
+            let mut from = 0;
+            for name in wanted.iter().map(|name| name.as_bytes()) {
+                let range = listing.range_from(from, name);
+                from = range.end;
+                assert_eq!(listing.in_order(range), listing.positions(name), "{name:?}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a listing says about records: gone, back, or gone long enough to be forgotten.
 
-use std::iter::Peekable;
+use std::ops::Range;
 
 use crate::mail::{Digest, HeadDigest, Listing, Retention, Timestamp, limits};
 use crate::seen::{Change, Known, Notes, Record, RecordKey, Records, State};
@@ -155,34 +155,61 @@ fn may_be_forgotten(record: &Record) -> bool {
 /// step continues from the last.
 pub(in crate::session) struct ListingCursor<'l> {
     listing: &'l Listing,
-    groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + Send + 'l>>,
+    /// The messages of the unique-id asked for last, in the order of the unique-ids.
+    last: Range<usize>,
 }
 
 impl<'l> ListingCursor<'l> {
-    pub(in crate::session) fn new(listing: &'l Listing) -> Self {
-        let groups: Box<dyn Iterator<Item = &'l [u32]> + Send> = Box::new(listing.groups());
+    pub(in crate::session) const fn new(listing: &'l Listing) -> Self {
         Self {
             listing,
-            groups: groups.peekable(),
+            last: 0..0,
         }
     }
 
     /// The positions of this unique-id in the listing; `None` if it is not listed. Must not be less
     /// than the unique-id asked for before.
     pub(in crate::session) fn positions(&mut self, unique_id: &[u8]) -> Option<&'l [u32]> {
-        let listing = self.listing;
-        let named = |group: &[u32]| {
-            let first = group.first().and_then(|at| listing.get(*at as usize));
-            first.map_or(&[][..], |entry| entry.unique_id)
-        };
-        while self
-            .groups
-            .next_if(|group| named(group) < unique_id)
-            .is_some()
-        {}
-        self.groups
-            .peek()
-            .copied()
-            .filter(|group| named(group) == unique_id)
+        // Several records may have one unique-id.
+        if !self.is_last(unique_id) {
+            self.last = self.listing.range_from(self.last.end, unique_id);
+        }
+        let positions = self.listing.in_order(self.last.clone());
+        (!positions.is_empty()).then_some(positions)
+    }
+
+    fn is_last(&self, unique_id: &[u8]) -> bool {
+        let first = self.listing.in_order(self.last.clone()).first();
+        let entry = first.and_then(|at| self.listing.get(*at as usize));
+        entry.is_some_and(|entry| entry.unique_id == unique_id)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::{ListingBuilder, UniqueId};
+
+    #[test]
+    fn all_records_of_one_unique_id_have_the_positions_of_its_messages() {
+        let mut builder = ListingBuilder::default();
+        for (number, name) in (1..).zip(["b", "a", "b", "d"]) {
+            builder.add(number, &UniqueId::new(name.as_bytes()).unwrap());
+        }
+        let listing = builder.build(true);
+        let mut cursor = ListingCursor::new(&listing);
+        for (name, positions) in [
+            ("a", Some(&[1][..])),
+            ("b", Some(&[0, 2])),
+            ("b", Some(&[0, 2])),
+            ("c", None),
+            ("c", None),
+            ("d", Some(&[3])),
+            ("d", Some(&[3])),
+            ("e", None),
+        ] {
+            assert_eq!(cursor.positions(name.as_bytes()), positions, "{name}");
+        }
     }
 }

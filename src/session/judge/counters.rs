@@ -20,11 +20,16 @@ pub(in crate::session) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> 
     let mut is_alone = true;
     for name in all {
         is_alone &= name == first;
-        let alike = front.iter().zip(name).take_while(|(a, b)| a == b).count();
-        front = &front[..alike];
-        let ends = back.iter().rev().zip(name.iter().rev());
-        let alike = ends.take_while(|(a, b)| a == b).count();
-        back = &back[back.len() - alike..];
+        // Both soon have their final length, and there may be a hundred thousand names.
+        if !name.starts_with(front) {
+            let alike = front.iter().zip(name).take_while(|(a, b)| a == b).count();
+            front = &front[..alike];
+        }
+        if !name.ends_with(back) {
+            let ends = back.iter().rev().zip(name.iter().rev());
+            let alike = ends.take_while(|(a, b)| a == b).count();
+            back = &back[back.len() - alike..];
+        }
         longest = longest.max(name.len());
     }
     // One unique-id alone does not show which part of it will stay.

@@ -109,16 +109,16 @@ pub(in crate::session) fn compare(
     }
 }
 
-impl ComparedListings {
-    /// Whether so many unknown unique-ids are listed that their messages may be known ones. Fewer
-    /// are retrieved and recognised by their digest.
-    pub(in crate::session) const fn is_flood(&self) -> bool {
-        self.unknown > limits::FIRST_RUN_MESSAGES_MAX
-    }
+/// Whether so many unknown unique-ids are listed that their messages may be known ones. Fewer are
+/// retrieved and recognised by their digest.
+pub(in crate::session) const fn is_flood(unknown: usize) -> bool {
+    unknown > limits::FIRST_RUN_MESSAGES_MAX
+}
 
+impl ComparedListings {
     /// Whether the maildrop changed as a whole since its last complete listing.
     pub(in crate::session) fn changed(self) -> Option<Whole> {
-        let is_changed = self.is_flood()
+        let is_changed = is_flood(self.unknown)
             && self.expected >= limits::CHANGED_MESSAGES_MIN
             && self.vanished * 10 >= self.expected * 9
             && self.unknown * 2 > self.listed;

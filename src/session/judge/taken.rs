@@ -232,6 +232,11 @@ pub(in crate::session) fn is_one_gone(
     records: &Records,
     would_show: impl Fn(&Known<'_>) -> bool,
 ) -> bool {
+    // Most accounts have no noted delete, and then their records need not be read.
+    let mut unsettled = records.unsettled();
+    if !unsettled.any(|record| record.notes.asked.is_some()) {
+        return false;
+    }
     let mut listed = ListingCursor::new(listing);
     let is_gone = |known: Known<'_>| {
         let is_listed = listed.positions(known.unique_id).is_some();

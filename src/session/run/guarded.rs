@@ -3,24 +3,27 @@
 use crate::mail::{FirstRun, Listing};
 use crate::seen::{AccountState, Records};
 use crate::session::SessionError;
-use crate::session::judge::guard::Explained;
+use crate::session::judge::guard::{ComparedListings, Explained};
 use crate::session::judge::{first_run, guard};
 use crate::session::run::Session;
 
 impl Session<'_> {
     /// Holds a maildrop that changed as a whole until the operator has confirmed it. Returns
-    /// whether so many unknown unique-ids are listed that their messages may be old ones.
+    /// whether so many unknown unique-ids are listed that their messages may be old ones. `unknown`
+    /// is their number.
     pub(super) fn guard(
         &self,
-        listing: &Listing,
+        (listing, unknown): (&Listing, usize),
         records: &Records,
         state: &mut AccountState,
         hides: bool,
     ) -> Result<bool, SessionError> {
         let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
-        let compared = guard::compare(listing, records, &explained);
-        let is_flood = compared.is_flood() && !state.maildrop.adopted;
-        match compared.changed() {
+        // With few unknown messages, nearly always, the records need not be read.
+        let is_flood = guard::is_flood(unknown);
+        let compared = is_flood.then(|| guard::compare(listing, records, &explained));
+        let is_flood = is_flood && !state.maildrop.adopted;
+        match compared.and_then(ComparedListings::changed) {
             Some(whole) if !state.maildrop.adopted => return Err(whole.into_error(self.visit)),
             Some(_) => {}
             None => state.maildrop.adopted = false,

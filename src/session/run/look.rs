@@ -123,9 +123,8 @@ impl Session<'_> {
         self.accept_void_marks(&plan)?;
         state.pacing.note_turn(plan.retry_first);
         let entries = listed.listing.len() + records.len();
-        plan.is_flood = long(entries, || {
-            self.guard(&listed.listing, records, state, hides)
-        })?;
+        let listing = (&*listed.listing, plan.unknown);
+        plan.is_flood = long(entries, || self.guard(listing, records, state, hides))?;
         self.notice_listed(listed, records, now).await?;
         Ok(Some(plan))
     }
