@@ -2,6 +2,7 @@
 
 mod adopt;
 mod after_trouble;
+mod answered_twice;
 mod checking_deletes;
 mod clock;
 mod comparing;

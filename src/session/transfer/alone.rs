@@ -3,14 +3,15 @@
 //!
 //! Later messages of a pipeline wait too: the rest of one that ended early is read as later
 //! replies. Then an answer that belongs to its command only proves that the server sent no more
-//! than was requested.
+//! than was requested. A message that has the bytes of the one before it waits for that proof, too:
+//! a server that answers a RETR twice would else have one message delivered twice.
 
 mod in_step;
 mod said;
 
 use std::collections::VecDeque;
 
-use crate::mail::{Counted, Timestamp, limits};
+use crate::mail::{Counted, Digest, Timestamp, limits};
 use crate::seen::{Compared, Notes, RecordKey, Sizes, State};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
@@ -39,6 +40,8 @@ pub(in crate::session) struct Doubts {
     last_alone: Option<usize>,
     /// Whether the session must be proven to be in step before any other command.
     must_prove: bool,
+    /// The message that came last in this session.
+    last: Option<Digest>,
     /// What is known about the sizes that this maildrop announces.
     sizes: Sizes,
 }
@@ -80,6 +83,7 @@ impl Doubts {
             is_unsized: false,
             last_alone: None,
             must_prove: false,
+            last: None,
             sizes: sizes.clone(),
         }
     }
@@ -123,6 +127,13 @@ impl Doubts {
             LastAsked::Proving => self.last_alone,
             LastAsked::Nothing => None,
         }
+    }
+
+    /// Whether a message has the bytes of the one before it: then it may be a second reply to the
+    /// RETR of that one.
+    fn is_like_last(&mut self, draft: &Draft) -> bool {
+        let digest = draft.digest();
+        self.last.replace(digest) == Some(digest)
     }
 
     fn unsettled(&self) -> Option<&HeldMessage> {
@@ -175,6 +186,7 @@ impl Transfer<'_> {
             self.doubts.last_alone = Some(came.at);
             self.doubts.must_prove = true;
         }
+        let is_like_last = self.doubts.is_like_last(&came.draft);
         if self.doubts.alone() == Some(came.at) {
             return self.came_alone(came.draft, weighed).await;
         }
@@ -189,6 +201,7 @@ impl Transfer<'_> {
         if weighed == Weighed::AsAnnounced {
             self.doubts.sizes.agreed();
         }
+        self.doubts.must_prove |= is_like_last;
         if self.doubts.is_empty() && !is_odd {
             return self.arrived(came.at, came.draft, weighed).await;
         }
