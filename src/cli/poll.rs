@@ -94,9 +94,10 @@ fn push_waiting(line: &mut String, polled: &PollReport) {
         if !codes.is_empty() {
             let _ = write!(line, " ({})", codes.join(", "));
         }
-        if let Some(next_try) = next_try {
-            let _ = write!(line, ", next try not before {}", time(*next_try));
-        }
+        let _ = match next_try {
+            Some(next_try) => write!(line, ", next try not before {}", time(*next_try)),
+            None => write!(line, ", next try at the next poll"),
+        };
     }
     if *quarantined > 0 {
         let _ = write!(
@@ -158,6 +159,12 @@ mod tests {
                 "0 listed, 2 wait (mda_tempfail), next try not before 1970-01-01T00:00:00Z, 1 in \
                  the quarantine: see `mailferry quarantine list work` ("
             ),
+            "{said}"
+        );
+        polled.waiting.next_try = None;
+        let said = line(&polled);
+        assert!(
+            said.contains("2 wait (mda_tempfail), next try at the next poll, 1 in"),
             "{said}"
         );
     }

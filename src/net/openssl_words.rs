@@ -18,7 +18,7 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
             format!("{host} under the name {name}")
         },
         fault,
-        words: Shown::new(words).to_string(),
+        words: explained(words),
         hint,
     };
     if has(&["ostname mismatch", "IP address mismatch"]) {
@@ -36,7 +36,7 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     if has(&["dh key too small", "bad dh p length", "dh p too small"]) {
         return NetError::Handshake {
             host: host.to_owned(),
-            words: Shown::new(words).to_string(),
+            words: explained(words),
             hint: "The server offers a Diffie-Hellman group that is too weak; ask its operator for \
                    2048 bits, or for ECDHE",
         };
@@ -57,11 +57,7 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     };
     NetError::Handshake {
         host: host.to_owned(),
-        words: if has(&["unexpected EOF", "unexpected eof"]) {
-            "the server closed the connection".to_owned()
-        } else {
-            Shown::new(words).to_string()
-        },
+        words: explained(words),
         hint,
     }
 }
@@ -85,11 +81,55 @@ pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
         .any(|name| alert.starts_with(name))
         .then(|| NetError::ClientCertificate {
             host: host.to_owned(),
-            words: Shown::new(words).to_string(),
+            words: explained(words),
             hint: "It wants a certificate that it knows and that has not expired: set \
                    tls_client_cert and tls_client_key",
         })
 }
+
+/// The meaning of a reason of OpenSSL, with OpenSSL's own words after it; those words alone if the
+/// reason is not known here.
+pub(super) fn explained(words: &str) -> String {
+    let mut meanings = MEANINGS.iter();
+    let known = meanings.find(|(reason, _)| words.contains(reason));
+    let shown = Shown::new(words);
+    match known {
+        Some((_, meaning)) => format!("{meaning} ({shown})"),
+        None => shown.to_string(),
+    }
+}
+
+/// Reasons of OpenSSL and what they mean; the first that the words contain counts.
+const MEANINGS: [(&str, &str); 22] = [
+    ("ostname mismatch", "it is for another name"),
+    ("IP address mismatch", "it is for another name"),
+    ("has expired", "it has expired"),
+    ("not yet valid", "it is not valid yet"),
+    ("key too weak", "its key is too weak"),
+    ("dh key too small", WEAK_GROUP),
+    ("bad dh p length", WEAK_GROUP),
+    ("dh p too small", WEAK_GROUP),
+    ("too small", "its key is too weak"),
+    ("in certificate chain", "its authority is not trusted here"),
+    ("issuer certificate", "its authority is not trusted here"),
+    ("self-signed certificate", "it is signed by no authority"),
+    ("self signed certificate", "it is signed by no authority"),
+    (
+        "certificate verify failed",
+        "its signature is not trusted here",
+    ),
+    ("unexpected eof", "the server closed the connection"),
+    ("unexpected EOF", "the server closed the connection"),
+    ("wrong version number", "the server answered without TLS"),
+    ("http request", "the server answered without TLS"),
+    ("protocol version", OLD_TLS),
+    ("unsupported protocol", OLD_TLS),
+    (" alert ", "the server ended TLS with an alert"),
+    ("bad record mac", "what arrived was damaged on the way"),
+];
+
+const WEAK_GROUP: &str = "its Diffie-Hellman group is too weak";
+const OLD_TLS: &str = "the server offers no version of TLS that is allowed";
 
 /// The hint for a server that does not speak TLS or says nothing.
 pub(super) const PORT_HINT: &str = "The port may not speak TLS: with POP3, 995 is for tls = \
@@ -98,6 +138,23 @@ pub(super) const PORT_HINT: &str = "The port may not speak TLS: with POP3, 995 i
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_of_openssl_is_explained_before_its_own_words() {
+        let raw = "error:0A00010B:SSL routines:ssl3_get_record:wrong version number:record.c:354:";
+        let said = of_handshake("pop.example.org", "pop.example.org", raw).to_string();
+        let plain = format!("failed: the server answered without TLS ({raw}). The port may");
+        assert!(said.contains(&plain), "{said}");
+        let raw = "error:0A000126:SSL routines::unexpected eof while reading:rec_layer_s3.c:322:";
+        let broke = format!("the server closed the connection ({raw})");
+        assert_eq!(explained(raw), broke);
+        let raw = "error:0A000086:SSL routines::certificate verify failed:c.c:1: (EE certificate \
+                   key too weak)";
+        assert!(explained(raw).starts_with("its key is too weak (error:"));
+        let raw = "error:0A00045C:SSL routines::tlsv13 alert certificate required:c.c:1:";
+        assert!(explained(raw).starts_with("the server ended TLS with an alert (error:"));
+        assert_eq!(explained("what is this?"), "what is this?");
+    }
 
     #[test]
     fn an_alert_about_our_certificate_is_distinguished_from_an_error_about_theirs() {

@@ -23,10 +23,14 @@ impl Secured {
         Self { stream, host }
     }
 
-    /// Returns the error unchanged, unless it is a late refusal of our client certificate.
+    /// Recognises a late refusal of our client certificate, and explains other errors of OpenSSL.
     fn explain(&self, error: io::Error) -> io::Error {
-        match openssl_words::of_our_certificate(&self.host, &error.to_string()) {
+        let words = error.to_string();
+        match openssl_words::of_our_certificate(&self.host, &words) {
             Some(refused) => io::Error::other(refused),
+            None if words.starts_with("error:") => {
+                io::Error::new(error.kind(), openssl_words::explained(&words))
+            }
             None => error,
         }
     }
@@ -49,11 +53,13 @@ impl AsyncWrite for Secured {
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, octets));
+        Poll::Ready(written.map_err(|error| self.explain(error)))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(context));
+        Poll::Ready(flushed.map_err(|error| self.explain(error)))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

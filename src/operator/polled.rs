@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::Polled;
-use crate::mail::{AccountName, Timestamp, WhoActs};
+use crate::agent::{Polled, SystemClock};
+use crate::mail::{AccountName, Clock as _, Timestamp, WhoActs};
 use crate::operator::Exit;
 use crate::operator::failure::exit_of;
 use crate::seen::Waiting;
@@ -80,7 +80,7 @@ pub struct PollFailure {
 pub struct PollWaiting {
     /// Messages that will be retried.
     pub deferred: u64,
-    /// When the first of them is due.
+    /// When the first of them is due; `None` if that is now.
     pub next_try: Option<Timestamp>,
     /// The stable codes of their refusals.
     pub codes: BTreeSet<String>,
@@ -109,6 +109,16 @@ impl PollReport {
 }
 
 impl PollWaiting {
+    /// What waits after a poll that ended now.
+    fn at(now: Timestamp, waiting: Waiting) -> Self {
+        Self {
+            deferred: waiting.deferred,
+            next_try: waiting.next_try.filter(|next_try| *next_try > now),
+            codes: waiting.codes,
+            quarantined: waiting.quarantined,
+        }
+    }
+
     /// Whether no message waits.
     pub const fn is_empty(&self) -> bool {
         self.deferred == 0 && self.quarantined == 0
@@ -126,7 +136,7 @@ impl From<Polled> for PollReport {
                 .map(|them| them.why.words().to_owned()),
             failure: polled.failure.map(PollFailure::from),
             stopped: polled.stopped,
-            waiting: polled.waiting.into(),
+            waiting: PollWaiting::at(SystemClock.now(), polled.waiting),
             duration: polled.duration,
         }
     }
@@ -159,17 +169,6 @@ impl From<Counts> for PollCounts {
             left: counts.left,
             without_unique_id: counts.without_unique_id,
             undeleted: counts.undeleted.map_or(0, |them| them.messages),
-        }
-    }
-}
-
-impl From<Waiting> for PollWaiting {
-    fn from(waiting: Waiting) -> Self {
-        Self {
-            deferred: waiting.deferred,
-            next_try: waiting.next_try,
-            codes: waiting.codes,
-            quarantined: waiting.quarantined,
         }
     }
 }
@@ -250,5 +249,17 @@ mod tests {
         assert_eq!(waits.exit().code(), 69);
         waits.waiting.quarantined = 0;
         assert_eq!(waits.exit().code(), 75);
+    }
+
+    #[test]
+    fn no_report_names_a_time_that_is_past_as_the_next_try() {
+        let waiting = Waiting {
+            deferred: 1,
+            next_try: Some(Timestamp(60)),
+            ..Waiting::default()
+        };
+        let next_try = |now| PollWaiting::at(Timestamp(now), waiting.clone()).next_try;
+        assert_eq!(next_try(59), Some(Timestamp(60)));
+        assert_eq!((next_try(60), next_try(61)), (None, None));
     }
 }

@@ -263,3 +263,18 @@ async fn three_digits_and_nothing_more_are_a_reply() {
         assert_eq!(refusal.fault, Fault::MessagePermanent);
     }
 }
+
+#[tokio::test]
+async fn what_is_no_reply_and_a_closed_connection_are_told_in_plain_words() {
+    let odd = Act::Says(b"hello there\r\n".to_vec());
+    for (act, plain) in [
+        (odd, "expected a reply, got: hello there"),
+        (Act::Closes, "the server closed the connection"),
+    ] {
+        let relay = Relay::start(Manner::default().that(Step::Mail, act)).await;
+        let refusal = offer(&smtp(&relay, "client.test"), "jack@good.invalid").await;
+        let words = refusal.expect_err("no reply came").words;
+        assert!(words.contains(plain), "{words}");
+        assert!(!words.contains("error"), "{words}");
+    }
+}

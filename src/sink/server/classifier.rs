@@ -186,16 +186,12 @@ impl Classifier<'_> {
 
 /// Recognises another protocol by what was received where a reply was expected.
 fn other_service(words: &str) -> Option<&'static str> {
-    // lettre, or our own reader, says in front what it expected.
-    let said = RECEIVED.iter().find_map(|before| words.split_once(before));
-    let said = said?.1.trim_start_matches('"');
+    let (_, said) = words.split_once("expected a reply, got: ")?;
     let mut services = SERVICES.iter();
     services
         .find(|(start, _)| said.starts_with(start))
         .map(|(_, service)| *service)
 }
-
-const RECEIVED: [&str; 2] = [" at: ", ", got: "];
 
 const SERVICES: [(&str, &str); 7] = [
     ("+OK", "a POP3 server"),

@@ -72,7 +72,24 @@ pub(super) fn reply_of(answer: Result<Response, Error>) -> ServerReply {
                 let words = source.map(ToString::to_string).unwrap_or_default();
                 ServerReply::Said(u16::from(code), vec![words])
             }
-            None => ServerReply::Lost(error.to_string()),
+            None => ServerReply::Lost(why_lost(&error)),
         },
     }
 }
+
+/// Why no reply came. lettre says "error Not at:" for anything that is no reply, and "incomplete
+/// response" at the end of the connection.
+fn why_lost(error: &Error) -> String {
+    let source = std::error::Error::source(error);
+    let words = source.map_or_else(|| error.to_string(), ToString::to_string);
+    if !error.is_response() {
+        return words;
+    }
+    match words.split_once(" at: ") {
+        Some((_, received)) => format!("expected a reply, got: {}", received.trim_end()),
+        None if words == "incomplete response" => CLOSED.to_owned(),
+        None => words,
+    }
+}
+
+const CLOSED: &str = "the server closed the connection";
