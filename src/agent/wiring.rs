@@ -1,5 +1,7 @@
 //! Builds the parts of the agent from the configuration. Only this file knows both.
 
+mod server;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,10 +13,10 @@ use crate::agent::breaker::Breaker;
 use crate::agent::{AgentOrders, Assignment, OnlyOwner, Prepare, explain};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode, TlsPolicy};
-use crate::net::{Connector, IoStream, NetError, Roots, Wire, dial};
+use crate::net::{Connector, NetError, Roots};
 use crate::secrets;
 use crate::seen::{Seal, Seen};
-use crate::session::{Collaborators, Connect, CopyStore, Login, SessionError, Stop, Visit};
+use crate::session::{Collaborators, CopyStore, Login, SessionError, Stop, Visit};
 use crate::sink::lmtp::{Lmtp, LmtpSettings};
 use crate::sink::maildir::Maildir;
 use crate::sink::mda::{Mda, MdaSettings};
@@ -22,6 +24,8 @@ use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use crate::sink::{Delivery, Destination, Refusal, Sink};
 use crate::spool::Spool;
 use crate::telemetry::{Event, Reporter};
+
+use server::Server;
 
 /// The agent's parts that do not come from the configuration.
 #[derive(Clone)]
@@ -254,15 +258,7 @@ impl Wiring {
         deliveries: &BTreeMap<String, Wired>,
     ) -> Result<Assignment, WiringError> {
         let parts = &self.parts;
-        let wired = deliveries
-            .get(&account.delivery)
-            .ok_or_else(|| WiringError::Delivery {
-                name: account.delivery.clone(),
-                words: format!(
-                    "account {} delivers there, but no such delivery exists",
-                    account.name
-                ),
-            })?;
+        let delivery = delivery(account, deliveries)?;
         let connector =
             Connector::new(&account.tls, &parts.roots).map_err(|source| WiringError::Tls {
                 what: format!("account.{}", account.name),
@@ -274,26 +270,22 @@ impl Wiring {
             mode: account.tls.mode,
             connector,
         };
-        let sender = account
-            .sender
-            .as_ref()
-            .unwrap_or(&wired.from.sender)
-            .clone();
         let with = Collaborators {
             connect: Arc::new(connect),
             seen: parts.seen.account(&account.name),
             owners: Arc::new(OnlyOwner::new(parts.seen.clone())),
-            delivery: Delivery::to(wired.destination.clone().with_sender(sender)),
+            delivery,
             quarantine: parts.quarantine.clone(),
             spool: parts.spool.clone(),
             clock: parts.clock.clone(),
             reporter: parts.reporter.clone(),
             stop: parts.stop.clone(),
         };
-        let delivery = config.deliveries.get(&account.delivery);
+        let used = |name: &String| config.deliveries.get(name);
+        let used: Vec<_> = account.destinations().map(used).collect();
         let visit = Configured {
             account: account.clone(),
-            settings: format!("{account:?} {delivery:?}"),
+            settings: format!("{account:?} {used:?}"),
             own_host: parts.own_host.clone(),
             unrecorded_max: config.max_unrecorded,
             forget_after_seconds: config.forget_after.as_secs(),
@@ -309,62 +301,44 @@ impl Wiring {
     }
 }
 
+/// The destinations of an account's messages.
+fn delivery(
+    account: &config::Account,
+    deliveries: &BTreeMap<String, Wired>,
+) -> Result<Delivery, WiringError> {
+    let no_delivery = |name: &str, words: &str| WiringError::Delivery {
+        name: name.to_owned(),
+        words: format!("account {} {words}", account.name),
+    };
+    let destination = |name: &String| {
+        let Wired { from, destination } = deliveries
+            .get(name)
+            .ok_or_else(|| no_delivery(name, "delivers there, but no such delivery exists"))?;
+        let sender = account.sender.as_ref().unwrap_or(&from.sender).clone();
+        Ok::<_, WiringError>((destination.clone().with_sender(sender), from.best_effort))
+    };
+    let mut delivery: Option<Delivery> = None;
+    for name in &account.deliveries {
+        let (destination, best_effort) = destination(name)?;
+        let destination = destination.with_best_effort(best_effort);
+        delivery = Some(match delivery {
+            None => Delivery::to(destination),
+            Some(others) => others.and(destination),
+        });
+    }
+    let delivery = delivery.ok_or_else(|| no_delivery("NAME", "has no delivery"))?;
+    Ok(match &account.fallback {
+        Some(name) => delivery.or(destination(name)?.0),
+        None => delivery,
+    })
+}
+
 impl Clone for Wired {
     fn clone(&self) -> Self {
         Self {
             from: self.from.clone(),
             destination: self.destination.clone(),
         }
-    }
-}
-
-/// The server of one account.
-struct Server {
-    host: String,
-    port: u16,
-    mode: TlsMode,
-    connector: Connector,
-}
-
-impl Connect for Server {
-    fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>> {
-        Box::pin(async {
-            let stream = self.dial().await?;
-            if self.mode != TlsMode::Implicit {
-                return Ok(Wire::new(stream));
-            }
-            match self.connector.connect(&self.host, stream).await {
-                Ok(stream) => Ok(Wire::new(stream)),
-                Err(error) => {
-                    let again = async { self.dial().await.ok() };
-                    Err(self.connector.name_them(&self.host, error, again).await)
-                }
-            }
-        })
-    }
-
-    fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>> {
-        Box::pin(async {
-            let stream = wire.into_stream(&self.host)?;
-            Ok(Wire::new(self.connector.connect(&self.host, stream).await?))
-        })
-    }
-
-    fn name_them<'a>(
-        &'a self,
-        error: NetError,
-        again: BoxFuture<'a, Option<Wire>>,
-    ) -> BoxFuture<'a, NetError> {
-        Box::pin(async move {
-            let again = async { again.await?.into_stream(&self.host).ok() };
-            self.connector.name_them(&self.host, error, again).await
-        })
-    }
-}
-
-impl Server {
-    async fn dial(&self) -> Result<Box<dyn IoStream>, NetError> {
-        Ok(Box::new(dial(&self.host, self.port).await?))
     }
 }
 

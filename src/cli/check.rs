@@ -8,7 +8,8 @@ use std::time::Duration;
 use crate::mail::text::{Shown, show_period};
 use crate::mail::{LoginMethod, Retention, RetrievalOrder, TlsMode};
 use crate::operator::{
-    Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
+    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind, CheckedPassword,
+    CheckedServer,
 };
 
 /// Writes one part of the resulting settings as lines.
@@ -78,8 +79,20 @@ fn render_account(account: &CheckedAccount, out: &mut dyn Write) -> io::Result<(
     let user = Shown::new(&account.user);
     line(out, "  user", format!("{user}, {}", login(account.login)))?;
     line(out, "  password", password(&account.password))?;
-    let (delivery, recipient) = (&account.delivery, &account.recipient);
-    line(out, "  delivery", format!("{delivery}, for {recipient}"))?;
+    let names = account
+        .destinations
+        .iter()
+        .map(|one| match one.best_effort {
+            true => format!("{} (best effort)", one.name),
+            false => one.name.clone(),
+        });
+    let names = names.collect::<Vec<_>>().join(", ");
+    let recipient = &account.recipient;
+    line(out, "  delivery", format!("{names}, for {recipient}"))?;
+    line(out, "  sender", senders(account))?;
+    if let Some(fallback) = &account.fallback {
+        line(out, "  fallback", &fallback.name)?;
+    }
     line(out, "  retention", retention(account.retention))?;
     line(
         out,
@@ -193,6 +206,28 @@ fn order(order: RetrievalOrder) -> &'static str {
         RetrievalOrder::Oldest => "oldest messages first",
         RetrievalOrder::Newest => "newest messages first",
         RetrievalOrder::SmallFirst => "small messages first",
+    }
+}
+
+/// The envelope sender that the destinations are told, once if it is the same for all.
+fn senders(account: &CheckedAccount) -> String {
+    let words = |one: &CheckedDestination| match one.sender.as_str() {
+        "keep" => "that of each message".to_owned(),
+        "null" => "none (<>)".to_owned(),
+        address => Shown::new(address).to_string(),
+    };
+    let all = account.destinations.iter().chain(&account.fallback);
+    let all: Vec<&CheckedDestination> = all.collect();
+    match all[..] {
+        [first, ref others @ ..] if others.iter().all(|one| one.sender == first.sender) => {
+            words(first)
+        }
+        _ => {
+            let of_each = all
+                .iter()
+                .map(|one| format!("{}: {}", one.name, words(one)));
+            of_each.collect::<Vec<_>>().join("; ")
+        }
     }
 }
 

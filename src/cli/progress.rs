@@ -113,19 +113,21 @@ impl Report for ProgressLine {
                 account,
                 octets,
                 status,
+                fallback,
                 ..
-            } => {
+            } if !matches!(status, DeliveryStatus::Missed | DeliveryStatus::Skipped) => {
                 self.show(|accounts| {
                     let account = accounts.entry(account.to_string()).or_default();
                     account.done += 1;
                     account.octets += octets;
                 });
                 // Deliveries are only counted; only problems get a line here.
-                if *status == DeliveryStatus::Delivered {
+                if *status == DeliveryStatus::Delivered && fallback.is_none() {
                     return;
                 }
             }
             Event::Account { .. }
+            | Event::Delivery { .. }
             | Event::Message { .. }
             | Event::Quirk { .. }
             | Event::Destination { .. }

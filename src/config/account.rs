@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::delivery::DeliveryTable;
+use crate::config::destinations::Deliveries;
 use crate::config::error::Complaint;
-use crate::config::nearest::nearest;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::{At, SourcePlace};
 use crate::config::value::{
-    Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
-    Port, SenderSetting, Word, is_loopback,
+    Address, CountOr, DeliveryNames, FilePath, Fingerprints, HostName, Interval, Keeping, Line,
+    Octets, OctetsOr, Port, SenderSetting, Word, is_loopback,
 };
 use crate::config::{LOGIN_PORTS, SecretSource};
 use crate::mail::{
@@ -79,10 +78,19 @@ settings! {
              its command",
             "\"jane@home.lan\"",
         ),
-        /// The envelope sender that the destination is told, as for a delivery.
+        /// The envelope sender that the destinations are told, as for a delivery.
         sender: SenderSetting = Without::Otherwise("that of the delivery", "\"null\""),
-        /// The destination: the NAME of a [delivery.NAME].
-        delivery: Line = Without::Otherwise("the only delivery, if there is just one", "\"local\""),
+        /// The destination: the NAME of a [delivery.NAME], or a list of several:
+        /// ["local", "archive"]. A message is delivered when all of them have accepted it. One that
+        /// has it is not offered it again, and the account is polled only while all accept mail.
+        delivery: DeliveryNames = Without::Otherwise(
+            "the only delivery, if there is just one",
+            "\"local\"",
+        ),
+        /// The NAME of a [delivery.NAME] that takes what another delivery refuses for good: the
+        /// message, or its recipient. Without it, or where it refuses too, the message is
+        /// quarantined. It may not be in delivery, and best_effort has no effect on it.
+        fallback: Line = Without::Otherwise("none", "\"folder\""),
         /// What happens to a message on the server after delivery: "keep", "delete", or "delete
         /// after 14d" (counted from delivery).
         retention: Keeping = Without::Default("\"keep\""),
@@ -132,10 +140,13 @@ pub struct Account {
     pub auth: LoginMethod,
     /// The envelope recipient.
     pub recipient: Recipient,
-    /// The envelope sender that its destination is told, if it is not that of the delivery.
+    /// The envelope sender that its destinations are told, if it is not that of each delivery.
     pub sender: Option<SenderChoice>,
-    /// The name of the delivery it goes to, a key of [`crate::config::Config::deliveries`].
-    pub delivery: String,
+    /// The names of the deliveries that its messages go to, keys of
+    /// [`crate::config::Config::deliveries`]; never empty, and each once.
+    pub deliveries: Vec<String>,
+    /// The name of the delivery that takes what one of those refuses for good, another one.
+    pub fallback: Option<String>,
     /// What happens on the server after delivery.
     pub retention: Retention,
     /// Which new messages come first.
@@ -152,10 +163,15 @@ pub struct Account {
     pub first_run: FirstRun,
 }
 
+impl Account {
+    /// The names of its deliveries, and then that of its fallback.
+    pub fn destinations(&self) -> impl Iterator<Item = &String> {
+        self.deliveries.iter().chain(&self.fallback)
+    }
+}
+
 /// The account that uses a maildrop, the port, and the place of its header in the files.
 type MaildropNames = (AccountName, u16, SourcePlace);
-
-type Deliveries = BTreeMap<String, At<DeliveryTable>>;
 
 impl Resolver<'_> {
     /// Resolves every account; those with errors are left out.
@@ -226,14 +242,12 @@ impl Resolver<'_> {
         let allowed = table.allow_cleartext_password;
         let allowed = self.need(&header, "allow_cleartext_password", allowed);
         let auth = self.need(&header, "auth", table.auth);
-        let delivery = self.delivery_name(&header, table.delivery, deliveries);
-        let recipient = self.recipient(
-            &header,
-            name,
-            table.recipient,
-            delivery.as_deref(),
-            deliveries,
-        );
+        let names = self.delivery_names(&header, table.delivery, deliveries);
+        let own = names.as_deref().unwrap_or_default();
+        let fallback = self.fallback_name(table.fallback, own, deliveries);
+        let told = own.iter().chain(fallback.iter().flatten());
+        let told: Vec<&str> = told.map(String::as_str).collect();
+        let recipient = self.recipient(&header, name, table.recipient, &told, deliveries);
         let retention = self.need(&header, "retention", table.retention);
         let order = self.need(&header, "order", table.order);
         let poll_every = self.need_at(&header, "poll_every", table.poll_every);
@@ -264,7 +278,8 @@ impl Resolver<'_> {
             auth: auth?.0,
             recipient: recipient?,
             sender: table.sender.some().map(|given| given.value.0),
-            delivery: delivery?,
+            fallback: fallback?,
+            deliveries: names?,
             retention: retention?.0,
             order: order?.0,
             poll_every: poll_every?,
@@ -317,87 +332,6 @@ impl Resolver<'_> {
             self.complain(interval.place, Complaint::Conflict(rule.to_owned()));
         }
         Some(interval.value.duration())
-    }
-
-    fn delivery_name(
-        &mut self,
-        header: &Header<'_>,
-        given: Given<Line>,
-        deliveries: &Deliveries,
-    ) -> Option<String> {
-        let names = || deliveries.keys().map(String::as_str);
-        match given {
-            Given::Badly => None,
-            Given::As(At {
-                value: Line(name), ..
-            }) if deliveries.contains_key(&name) => Some(name),
-            Given::As(At {
-                value: Line(name),
-                place,
-            }) => {
-                let hint = match nearest(&name, names()) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!("add a table [delivery.{name}]"),
-                };
-                let why = format!("there is no delivery of that name; {hint}");
-                let name = "delivery".to_owned();
-                self.complain(place, Complaint::Value { name, why });
-                None
-            }
-            Given::Not => match (names().next(), deliveries.len()) {
-                (Some(only), 1) => Some(only.to_owned()),
-                (None, _) => {
-                    self.missing(
-                        header,
-                        "delivery",
-                        "no [delivery.NAME] exists. Add one".to_owned(),
-                    );
-                    None
-                }
-                _ => {
-                    let known: Vec<_> = names().collect();
-                    let hint = format!("choose one of {}, here or in [defaults]", known.join(", "));
-                    self.missing(header, "delivery", hint);
-                    None
-                }
-            },
-        }
-    }
-
-    /// The recipient; the account's name if the delivery needs no recipient.
-    fn recipient(
-        &mut self,
-        header: &Header<'_>,
-        name: &AccountName,
-        given: Given<Address>,
-        delivery: Option<&str>,
-        deliveries: &Deliveries,
-    ) -> Option<Recipient> {
-        match given {
-            Given::As(address) => Some(address.value.0),
-            Given::Badly => None,
-            Given::Not => {
-                let delivery = delivery?;
-                let needed = match deliveries.get(delivery).map(|table| &table.value) {
-                    Some(DeliveryTable::Smtp(_) | DeliveryTable::Lmtp(_)) => true,
-                    Some(DeliveryTable::Mda(mda)) => mda
-                        .command
-                        .get()
-                        .is_some_and(|command| command.mentions("{recipient}")),
-                    _ => false,
-                };
-                if needed {
-                    let hint = format!(
-                        "[delivery.{delivery}] needs it. Set it to the address that \
-                                        gets the mail"
-                    );
-                    self.missing(header, "recipient", hint);
-                    return None;
-                }
-                // Every account name is a recipient that is safe to print.
-                Recipient::new(name.as_str()).ok()
-            }
-        }
     }
 }
 

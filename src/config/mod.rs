@@ -9,6 +9,7 @@
 
 mod account;
 mod delivery;
+mod destinations;
 mod environment;
 mod error;
 mod file;

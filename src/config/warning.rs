@@ -150,7 +150,7 @@ impl Config {
             if !self
                 .accounts
                 .values()
-                .any(|account| account.delivery == *name)
+                .any(|account| account.destinations().any(|used| used == name))
             {
                 let delivery = name.clone();
                 warnings.push(Warning::UnusedDelivery { delivery });

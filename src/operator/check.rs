@@ -9,11 +9,11 @@ use crate::config::{
     Account, Config, DeliveryConfig, DeliveryKind, Environment, SecretSource, System,
 };
 use crate::mail::text::Shown;
-use crate::mail::{ServerAddress, TlsPolicy};
+use crate::mail::{Sender, SenderChoice, ServerAddress, TlsPolicy};
 use crate::net::Roots;
 use crate::operator::{
-    Answer, Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
-    Failure, Operator, check_files,
+    Answer, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind,
+    CheckedPassword, CheckedServer, Failure, Operator, check_files,
 };
 use crate::secrets;
 use crate::sink::mda::script_with_crlf;
@@ -31,7 +31,7 @@ impl Operator {
         let file = self.setup.path.display().to_string();
         answer.say(checker.whole(file, config)).await?;
         for account in config.accounts.values() {
-            answer.say(checker.account(account).await).await?;
+            answer.say(checker.account(account, config).await).await?;
         }
         for delivery in config.deliveries.values() {
             answer.say(checker.delivery(delivery).await).await?;
@@ -72,7 +72,7 @@ impl Checker<'_> {
         }
     }
 
-    async fn account(&mut self, account: &Account) -> Checked {
+    async fn account(&mut self, account: &Account, config: &Config) -> Checked {
         let title = format!("account {}", account.name);
         let earlier = (self.problems.len(), self.warnings.len());
         let password = self.password(&title, &account.password).await;
@@ -83,6 +83,7 @@ impl Checker<'_> {
             self.warnings.truncate(earlier.1);
         }
         let limits = account.limits;
+        let (names, fallback) = (account.deliveries.iter(), account.fallback.as_ref());
         Checked::Account(Box::new(CheckedAccount {
             name: account.name.clone(),
             enabled: account.enabled,
@@ -90,7 +91,10 @@ impl Checker<'_> {
             user: account.user.clone(),
             login: account.auth,
             password,
-            delivery: account.delivery.clone(),
+            destinations: names
+                .filter_map(|name| destination(account, name, config))
+                .collect(),
+            fallback: fallback.and_then(|name| destination(account, name, config)),
             recipient: account.recipient.to_string(),
             retention: account.retention,
             order: account.order,
@@ -202,6 +206,22 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// One destination of an account's messages.
+fn destination(account: &Account, name: &str, config: &Config) -> Option<CheckedDestination> {
+    let delivery = config.deliveries.get(name)?;
+    let sender = account.sender.as_ref().unwrap_or(&delivery.sender);
+    let sender = match sender {
+        SenderChoice::Keep => "keep".to_owned(),
+        SenderChoice::Always(Sender::Null) => "null".to_owned(),
+        SenderChoice::Always(Sender::Address(address)) => address.to_string(),
+    };
+    Some(CheckedDestination {
+        name: name.to_owned(),
+        sender,
+        best_effort: delivery.best_effort,
+    })
 }
 
 fn server(host: &str, port: u16, tls: &TlsPolicy) -> CheckedServer {

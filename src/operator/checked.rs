@@ -60,8 +60,10 @@ pub struct CheckedAccount {
     pub login: LoginMethod,
     /// The password.
     pub password: CheckedPassword,
-    /// The name of its delivery.
-    pub delivery: String,
+    /// Where its messages go.
+    pub destinations: Vec<CheckedDestination>,
+    /// Where what they refuse for good goes.
+    pub fallback: Option<CheckedDestination>,
     /// The envelope recipient.
     pub recipient: String,
     /// What happens on the server after delivery.
@@ -80,6 +82,17 @@ pub struct CheckedAccount {
     pub octets_max: Option<u64>,
     /// Deletes after which the session ends and another one begins.
     pub commit_every: Option<u64>,
+}
+
+/// One destination of an account's messages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedDestination {
+    /// The name of its delivery.
+    pub name: String,
+    /// The envelope sender that it is told: `keep` (that of each message), `null` or an address.
+    pub sender: String,
+    /// Whether a message counts as delivered without it.
+    pub best_effort: bool,
 }
 
 /// A server, and how the connection to it is protected.

@@ -39,7 +39,8 @@ use crate::telemetry::Reporter;
 
 pub use answer::Answer;
 pub use checked::{
-    Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
+    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind, CheckedPassword,
+    CheckedServer,
 };
 pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};
 pub use exit::Exit;

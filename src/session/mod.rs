@@ -216,7 +216,8 @@ impl Visit {
 
     /// The owner of the maildrop that is visited.
     pub(crate) fn owner(&self, delivery: &Delivery) -> Owner<'_> {
-        Owner::new(&self.login.user, &delivery.name(), self.recipient.as_str())
+        let name = delivery.required_name();
+        Owner::new(&self.login.user, &name, self.recipient.as_str())
     }
 
     /// Whether the messages of the account's state belong to its present owner: those of the

@@ -23,8 +23,8 @@ use futures_util::future::BoxFuture;
 
 pub use begin::Begin;
 pub use delivery::{
-    Admitted, Attempt, Delivery, Destination, NotAdmitted, Receipt, RefusedBy, RefusedTarget,
-    Target, Targets, Undelivered,
+    Admitted, Attempt, Delivery, Destination, Missed, NotAdmitted, Receipt, RefusedBy,
+    RefusedTarget, Target, Targets, Undelivered,
 };
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use offer::Offer;

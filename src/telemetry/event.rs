@@ -28,6 +28,8 @@ pub enum Event<'a> {
         unique_id: &'a UniqueId,
         octets: u64,
         delivery: &'a str,
+        /// The fallback, if that took the message.
+        fallback: Option<&'a str>,
         status: DeliveryStatus,
         /// The time from the final dot to the sink's answer.
         delay: Duration,
@@ -116,25 +118,39 @@ impl Event<'_> {
                 unique_id,
                 octets,
                 delivery,
+                fallback,
                 status,
                 delay,
                 code,
                 words,
             } => {
                 let (delay_ms, state) = (delay.as_millis() as u64, status.as_str());
-                match status {
-                    DeliveryStatus::Delivered => {
+                match (status, fallback) {
+                    (DeliveryStatus::Delivered, None) => {
                         info!(%account, %unique_id, octets, delivery, status = state, delay_ms);
                     }
-                    DeliveryStatus::Unknown => {
+                    (DeliveryStatus::Delivered, Some(fallback)) => {
+                        info!(%account, %unique_id, octets, delivery, status = state, fallback,
+                            delay_ms, code, said = words);
+                    }
+                    (DeliveryStatus::Skipped, _) => {
+                        info!(%account, %unique_id, octets, delivery, status = state, delay_ms,
+                            code, said = words);
+                    }
+                    (DeliveryStatus::Unknown, _) => {
                         warn!(%account, %unique_id, octets, delivery, status = state, delay_ms,
                             code, said = words, maybe_duplicate = true);
                     }
-                    DeliveryStatus::Quarantined => {
+                    (DeliveryStatus::Quarantined, _) => {
                         error!(%account, %unique_id, octets, delivery, status = state, delay_ms,
                             code, said = words);
                     }
-                    DeliveryStatus::Deferred | DeliveryStatus::NotCounted => {
+                    (
+                        DeliveryStatus::Deferred
+                        | DeliveryStatus::NotCounted
+                        | DeliveryStatus::Missed,
+                        _,
+                    ) => {
                         warn!(%account, %unique_id, octets, delivery, status = state, delay_ms,
                             code, said = words);
                     }

@@ -87,6 +87,37 @@ fn a_good_configuration_is_explained_without_its_passwords() {
     assert_eq!(text(&output.stderr), "", "stderr is for complaints");
 }
 
+#[test]
+fn check_shows_the_deliveries_the_sender_and_the_fallback_of_each_account() {
+    let maildir = |name: &str, further: &str| {
+        format!("[delivery.{name}]\ntype = \"maildir\"\npath = \"{name}\"\n{further}\n")
+    };
+    let configuration = [
+        maildir("archive", "best_effort = true\nsender = \"null\""),
+        maildir("refused", ""),
+        good().replace(
+            "retention = \"delete after 14d\"",
+            "delivery = [\"local\", \"archive\"]\nfallback = \"refused\"",
+        ),
+    ];
+    let configuration = configuration.concat().replace(
+        "[account.home]",
+        "[account.home]\ndelivery = \"local\"\nsender = \"jane@home.lan\"",
+    );
+    let (top, rest) = configuration.split_once("state_dir = \"state\"\n").unwrap();
+    let output = Place::with(&format!("state_dir = \"state\"\n{top}{rest}")).run(&["check"]);
+    let said = text(&output.stdout);
+    for part in [
+        "  delivery    local, archive (best effort), for work\n",
+        "  sender      local: that of each message; archive: none (<>); refused: that of each \
+         message\n",
+        "  fallback    refused\n",
+        "  delivery    local, for home\n  sender      jane@home.lan\n  retention",
+    ] {
+        assert!(said.contains(part), "{part}\nis not in\n{said}");
+    }
+}
+
 /// Holds 4.2.secret.
 #[test]
 fn a_wrong_configuration_is_78_with_every_error_and_no_password() {

@@ -59,7 +59,7 @@ fn settings_that_are_not_given_have_the_documented_default() {
     assert_eq!(work.tls.server_name.as_deref(), Some("pop.example.org"));
     assert_eq!(work.password, SecretSource::File(folder.path("secret")));
     assert_eq!(work.auth, LoginMethod::Auto);
-    assert_eq!(work.delivery, "local");
+    assert_eq!(work.deliveries, ["local"]);
     assert_eq!(
         work.recipient.as_str(),
         "work",
@@ -285,10 +285,7 @@ fn a_broken_file_does_not_make_others_look_broken() {
         complaints.contains("a.toml:6:1: unknown setting `colour`"),
         "{complaints}"
     );
-    assert!(
-        !complaints.contains("no delivery of that name"),
-        "{complaints}"
-    );
+    assert!(!complaints.contains("there is no delivery"), "{complaints}");
 }
 
 #[test]

@@ -9,11 +9,11 @@ use mailferry::mail::{
 };
 use mailferry::net::SystemRoots;
 use mailferry::operator::{
-    Answer, Changes, Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword,
-    CheckedServer, Copies, Exit, Failure, Operator, PollCounts, PollFailure, PollReport,
-    PollRequest, PollWaiting, Process, QuarantineCopy, QuarantineRequest, QuarantineResponse,
-    RecordState, Request, Response, RetryOutcome, SeenRecord, SeenRequest, SeenResponse, Setup,
-    Which,
+    Answer, Changes, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind,
+    CheckedPassword, CheckedServer, Copies, Exit, Failure, Operator, PollCounts, PollFailure,
+    PollReport, PollRequest, PollWaiting, Process, QuarantineCopy, QuarantineRequest,
+    QuarantineResponse, RecordState, Request, Response, RetryOutcome, SeenRecord, SeenRequest,
+    SeenResponse, Setup, Which,
 };
 use mailferry::telemetry::Reporter;
 use serde::de::DeserializeOwned;
@@ -357,7 +357,12 @@ fn every_part_of_a_check_can_be_carried_as_text() {
             user: "jane".into(),
             login: LoginMethod::UserPass,
             password: password(),
-            delivery: "local".into(),
+            destinations: vec![CheckedDestination {
+                name: "local".into(),
+                sender: "null".into(),
+                best_effort: true,
+            }],
+            fallback: None,
             recipient: "jane@home.lan".into(),
             retention: Retention::DeleteAfter { seconds: 60 },
             order: RetrievalOrder::SmallFirst,

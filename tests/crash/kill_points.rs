@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Output;
 
+use super::kill_several::SEVERAL;
 use crate::store::disk::nearly_due_for_compaction;
 use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::dovecot::Dovecot;
@@ -245,6 +246,7 @@ fn each_kill_point_in_the_source_is_tested_and_each_tested_one_exists() {
         .chain(OF_A_KIND.iter().map(|(_, point, _)| *point))
         .chain(KEPT.iter().copied())
         .chain(ONCE.iter().copied())
+        .chain(SEVERAL.iter().copied())
         .chain(SIGNALLED.iter().copied())
         .map(str::to_owned)
         .collect();

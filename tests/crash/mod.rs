@@ -5,4 +5,6 @@ mod kill;
 mod kill_kept;
 #[cfg(feature = "fault-injection")]
 pub mod kill_points;
+#[cfg(feature = "fault-injection")]
+mod kill_several;
 mod matrix;

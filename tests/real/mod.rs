@@ -4,4 +4,5 @@ mod courier;
 mod lmtp;
 mod mda;
 mod pop3;
+mod several;
 mod smtp;

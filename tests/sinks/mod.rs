@@ -1,6 +1,8 @@
 //! Messages at an MDA, a relay, an LMTP server, a Maildir and in the quarantine.
 
+mod best_effort;
 mod destinations;
+mod fallback;
 mod lmtp;
 mod maildir;
 mod mda;

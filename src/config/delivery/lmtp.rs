@@ -46,6 +46,10 @@ settings! {
         /// to it, and the message's own is often forged. After "null" nothing bounces, and vacation
         /// replies are not sent either.
         sender: SenderSetting = Without::Default("\"keep\""),
+        /// Whether a message counts as delivered without this delivery. If it refuses a message or
+        /// is down, that is logged; it is asked again only while another delivery refuses the
+        /// message too. An account needs at least one delivery without this.
+        best_effort: bool = Without::Default("false"),
         /// How long each step of the LMTP session may take.
         timeout: Period<1, 86_400> = Without::Default("\"5m\""),
         /// How many connections are used at the same time. With 1, messages are delivered in order.

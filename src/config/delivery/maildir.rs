@@ -16,6 +16,10 @@ settings! {
         /// The envelope sender that goes into Return-Path where a message has none: "keep", that of
         /// the message; "null", none; or an address.
         sender: SenderSetting = Without::Default("\"keep\""),
+        /// Whether a message counts as delivered without this delivery. If it refuses a message or
+        /// is down, that is logged; it is asked again only while another delivery refuses the
+        /// message too. An account needs at least one delivery without this.
+        best_effort: bool = Without::Default("false"),
         /// The owner of the messages, when mailferry runs as root.
         user: Line = Without::Otherwise(
             "the owner of the folder, or of the folder above it",

@@ -30,6 +30,10 @@ settings! {
         /// own is often forged. After "null" nothing bounces, and vacation replies are not sent
         /// either.
         sender: SenderSetting = Without::Default("\"keep\""),
+        /// Whether a message counts as delivered without this delivery. If it refuses a message or
+        /// is down, that is logged; it is asked again only while another delivery refuses the
+        /// message too. An account needs at least one delivery without this.
+        best_effort: bool = Without::Default("false"),
         /// The user that runs the program, when mailferry runs as root.
         user: Line = Without::Otherwise("the user that runs mailferry", "\"vmail\""),
         /// The group that runs the program.

@@ -30,6 +30,8 @@ pub struct DeliveryConfig {
     pub parallel: usize,
     /// The envelope sender that it is told, unless an account says otherwise.
     pub sender: SenderChoice,
+    /// Whether a message counts as delivered without it.
+    pub best_effort: bool,
     /// The type of the destination.
     pub kind: DeliveryKind,
 }
@@ -57,6 +59,20 @@ pub(super) enum DeliveryTable {
     Unknown,
 }
 
+impl DeliveryTable {
+    /// Whether a message counts as delivered without it.
+    pub(super) fn is_best_effort(&self) -> bool {
+        let given = match self {
+            Self::Mda(table) => &table.best_effort,
+            Self::Smtp(table) => &table.best_effort,
+            Self::Lmtp(table) => &table.best_effort,
+            Self::Maildir(table) => &table.best_effort,
+            Self::Unknown => return false,
+        };
+        given.get().copied().unwrap_or_default()
+    }
+}
+
 impl Resolver<'_> {
     /// Resolves one delivery; `None` if it has errors.
     pub(in crate::config) fn delivery(
@@ -69,6 +85,7 @@ impl Resolver<'_> {
             name: &title,
             place: table.place,
         };
+        let best_effort = table.value.is_best_effort();
         let sender = match &table.value {
             DeliveryTable::Mda(table) => &table.sender,
             DeliveryTable::Smtp(table) => &table.sender,
@@ -88,6 +105,7 @@ impl Resolver<'_> {
             name: name.to_owned(),
             parallel: count(parallel),
             sender: sender.unwrap_or_default(),
+            best_effort,
             kind,
         })
     }

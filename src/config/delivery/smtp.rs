@@ -53,6 +53,10 @@ settings! {
         /// to it, and the message's own is often forged. After "null" nothing bounces, and vacation
         /// replies are not sent either.
         sender: SenderSetting = Without::Default("\"keep\""),
+        /// Whether a message counts as delivered without this delivery. If it refuses a message or
+        /// is down, that is logged; it is asked again only while another delivery refuses the
+        /// message too. An account needs at least one delivery without this.
+        best_effort: bool = Without::Default("false"),
         /// The name that mailferry gives in EHLO.
         helo: HostName = Without::Otherwise("the name of this machine", "\"mx.home.lan\""),
         /// How long each step of the SMTP session may take.

@@ -1,6 +1,6 @@
-//! Lists of values: fingerprints, exit codes.
+//! Lists of values: fingerprints, deliveries, exit codes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 
@@ -13,6 +13,11 @@ use crate::mail::{ExitClass, Fingerprint};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "OneOrMany")]
 pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Fingerprint>);
+
+/// The name of a delivery, or a list of several.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany")]
+pub(in crate::config) struct DeliveryNames(pub(in crate::config) Vec<String>);
 
 /// The meaning of exit codes, by code: `{ "77" = "transient" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -40,6 +45,28 @@ impl TryFrom<OneOrMany> for Fingerprints {
             })
         });
         Ok(Self(read.collect::<Result<_, _>>()?))
+    }
+}
+
+impl TryFrom<OneOrMany> for DeliveryNames {
+    type Error = String;
+
+    fn try_from(given: OneOrMany) -> Result<Self, String> {
+        let names = match given {
+            OneOrMany::One(name) => vec![name],
+            OneOrMany::Many(names) => names,
+        };
+        if names.is_empty() {
+            return Err("the list is empty: name at least one delivery".to_owned());
+        }
+        let mut known = HashSet::new();
+        match names.iter().find(|name| !known.insert(*name)) {
+            Some(twice) => Err(format!(
+                "\"{}\" is in the list twice; remove one of the two",
+                Shown::new(twice)
+            )),
+            None => Ok(Self(names)),
+        }
     }
 }
 
@@ -87,6 +114,16 @@ mod tests {
         let md5 = ["AB"; 16].join(":");
         assert!(complaint::<Fingerprints>(&format!("\"{md5}\"")).contains("openssl x509"));
         assert!(complaint::<Fingerprints>("[]").contains("empty"));
+    }
+
+    #[test]
+    fn deliveries_come_one_or_several_and_each_once() {
+        let names = |given: &str| read::<DeliveryNames>(given).unwrap().0;
+        assert_eq!(names("\"local\""), ["local"]);
+        assert_eq!(names("[\"local\", \"archive\"]"), ["local", "archive"]);
+        assert!(complaint::<DeliveryNames>("[]").contains("empty"));
+        let twice = complaint::<DeliveryNames>("[\"a\", \"b\", \"a\"]");
+        assert!(twice.starts_with("\"a\" is in the list twice"), "{twice}");
     }
 
     #[test]

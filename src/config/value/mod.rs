@@ -8,7 +8,7 @@ mod text;
 mod word;
 
 pub(super) use host::{HostName, is_loopback, is_private};
-pub(super) use list::{ExitCodes, Fingerprints};
+pub(super) use list::{DeliveryNames, ExitCodes, Fingerprints};
 pub(super) use number::{Count, CountOr, Octets, OctetsOr, Port};
 pub(super) use period::{Interval, Keeping, Period};
 pub(super) use text::{Address, CommandSetting, FilePath, Line, SenderSetting};

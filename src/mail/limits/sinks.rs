@@ -58,3 +58,7 @@ pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
 /// A whole reply of a relay. lettre parses a reply from its start at each new line, so time grows
 /// with the square of the length. The longest honest reply, to EHLO, has a few hundred octets.
 pub const SMTP_REPLY_OCTETS_MAX: usize = 16 * 1024;
+
+/// Seconds until a message is offered again to a fallback that is down. It may have to be retrieved
+/// again, and a message that was refused for good is in no hurry.
+pub const FALLBACK_DOWN_SECONDS: u64 = 30 * 60;

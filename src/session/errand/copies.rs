@@ -12,7 +12,8 @@ use crate::sink::{Fault, Refusal};
 /// The result of offering a copy again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retried {
-    /// Every destination has accepted it, and that is recorded; the copy is removed.
+    /// Every destination or the fallback has accepted it, and that is recorded; the copy is
+    /// removed.
     Delivered,
     /// A destination refused it. Nothing counts against the message, and it is recorded which
     /// destinations have accepted it.
@@ -50,9 +51,9 @@ pub async fn retry_kept(
     };
     // The operator waits for the answer, so it is not withdrawn.
     let halt = CancellationToken::new();
-    let attempt = parcel.attempt(&halt);
+    let attempt = parcel.attempt(&halt, &*with.clock);
     let answer = with.delivery.deliver(attempt).await;
-    let retried = match &answer {
+    let mut retried = match &answer {
         Ok(_) => Retried::Delivered,
         Err(undelivered) => {
             let worst = undelivered.worst().cloned();
@@ -65,6 +66,12 @@ pub async fn retry_kept(
         answer: Some(answer),
         slot: None,
     });
+    copies.settle().await;
+    match copies.take_fallback_answer() {
+        Some(Ok(())) => retried = Retried::Delivered,
+        Some(Err(refusal)) => retried = Retried::Refused(refusal),
+        None => {}
+    }
     copies.finish().await.1?;
     Ok(retried)
 }

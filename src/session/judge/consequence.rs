@@ -59,6 +59,8 @@ pub(in crate::session) struct KnownBefore {
     pub(in crate::session) targets: Targets,
     /// Whether the server hides retrieved messages after QUIT.
     pub(in crate::session) hides: bool,
+    /// Whether the account has a fallback.
+    pub(in crate::session) has_fallback: bool,
     /// The time of day.
     pub(in crate::session) now: Timestamp,
 }
@@ -98,6 +100,8 @@ pub(in crate::session) enum Fate {
     Recorded(State),
     /// Copy it to the quarantine, and record that the copy is tried again.
     Parked(Deferral, Refusal),
+    /// Offer it to the fallback.
+    Fallback,
     /// Copy it to the quarantine, unless the offered message is that copy, and record that it was
     /// refused for good.
     Quarantined(Targets),
@@ -116,18 +120,20 @@ pub(in crate::session) enum Fate {
 /// counted ones.
 ///
 /// If no destination refused it now, a target that refused it for good before decides: all others
-/// have accepted the message by now.
+/// have accepted the message by now. With a fallback, a refused recipient is a refusal for good.
 pub(in crate::session) fn deciding(
     mut refused: Vec<RefusedOffer>,
     targets: &Targets,
+    has_fallback: bool,
 ) -> Option<(RefusedOffer, Vec<Effect>)> {
     let several = refused.len() > 1;
-    let Some(first) = (0..refused.len()).min_by_key(|at| refused.get(*at).map(RefusedOffer::rank))
-    else {
+    let rank = |at: &usize| refused.get(*at).map(|one| one.rank(has_fallback));
+    let Some(first) = (0..refused.len()).min_by_key(rank) else {
         return Some((refused_before(targets)?, Vec::new()));
     };
     let mut decides = refused.remove(first);
-    if several && matches!(decides.blame, Blame::Breaker(Verdict::Hold)) && decides.is_in_doubt() {
+    let is_held = matches!(decides.blame, Blame::Breaker(Verdict::Hold));
+    if several && is_held && decides.is_in_doubt() && !has_fallback {
         // Another destination refused the message too, so this one waits for that one.
         decides.blame = Blame::Breaker(Verdict::Count);
     }
@@ -198,8 +204,9 @@ pub(in crate::session) fn settled(
 
 impl RefusedOffer {
     /// Its rank among the refusals of one message: the lowest decides.
-    fn rank(&self) -> u8 {
+    fn rank(&self, has_fallback: bool) -> u8 {
         match &self.blame {
+            _ if has_fallback && self.is_for_good() => 2,
             Blame::Breaker(Verdict::Opened { .. }) | Blame::Ours => 0,
             Blame::Breaker(Verdict::Hold) if !self.is_in_doubt() => 0,
             Blame::Breaker(Verdict::Count) if self.refusal.fault == Fault::MessagePermanent => 2,
@@ -211,10 +218,39 @@ impl RefusedOffer {
     fn is_in_doubt(&self) -> bool {
         self.refusal.fault == Fault::RecipientOrMessage
     }
+
+    /// Whether the message or its recipient was refused for good, by a destination that is up.
+    fn is_for_good(&self) -> bool {
+        let is_for_good = matches!(
+            self.refusal.fault,
+            Fault::MessagePermanent | Fault::RecipientOrMessage | Fault::Recipient
+        );
+        match self.blame {
+            Blame::Breaker(Verdict::Hold) => true,
+            Blame::Breaker(Verdict::Count) | Blame::Before | Blame::Unasked => is_for_good,
+            Blame::Breaker(Verdict::Defer { .. } | Verdict::Opened { .. }) | Blame::Ours => false,
+        }
+    }
 }
 
 /// What follows from an answer.
 pub(in crate::session) fn consequence(answer: SinkAnswer, known: &KnownBefore) -> Consequence {
+    if !known.has_fallback {
+        return without_fallback(answer, known);
+    }
+    if matches!(&answer, SinkAnswer::Refused(refused) if refused.is_for_good()) {
+        return only(Fate::Fallback);
+    }
+    let Consequence { effects, fate } = without_fallback(answer, known);
+    let fate = match fate {
+        // It was refused too often.
+        Fate::Quarantined(_) => Fate::Fallback,
+        fate => fate,
+    };
+    Consequence { effects, fate }
+}
+
+fn without_fallback(answer: SinkAnswer, known: &KnownBefore) -> Consequence {
     let refused = match answer {
         SinkAnswer::Unasked => return only(left(known)),
         SinkAnswer::Withdrawn(targets) => return only(stands_aside(targets, known)),
@@ -322,7 +358,7 @@ fn deferred(refusal: &Refusal, targets: Targets, known: &KnownBefore) -> Consequ
 }
 
 /// Nothing counts against the message; but which targets have accepted it is recorded.
-fn stands_aside(targets: Targets, known: &KnownBefore) -> Fate {
+pub(super) fn stands_aside(targets: Targets, known: &KnownBefore) -> Fate {
     if targets == known.targets {
         return left(known);
     }
@@ -345,7 +381,7 @@ fn stands_aside(targets: Targets, known: &KnownBefore) -> Fate {
 }
 
 /// The message waits; as a parked copy if the server would hide it.
-fn waits(deferral: Deferral, refusal: Refusal, known: &KnownBefore) -> Fate {
+pub(super) fn waits(deferral: Deferral, refusal: Refusal, known: &KnownBefore) -> Fate {
     if known.hides && known.copy.is_none() {
         Fate::Parked(deferral, refusal)
     } else {
@@ -369,14 +405,14 @@ fn left(known: &KnownBefore) -> Fate {
     Fate::Parked(deferral, refusal)
 }
 
-fn only(fate: Fate) -> Consequence {
+pub(super) fn only(fate: Fate) -> Consequence {
     Consequence {
         effects: Vec::new(),
         fate,
     }
 }
 
-fn say_not_counted(refusal: &Refusal) -> Effect {
+pub(super) fn say_not_counted(refusal: &Refusal) -> Effect {
     // It may have been accepted, whoever is at fault.
     Effect::Say(match refusal.fault {
         Fault::MessageUnknown => DeliveryStatus::Unknown,

@@ -54,6 +54,7 @@ fn known(copy: Option<State>, hides: bool) -> KnownBefore {
         earlier,
         targets: taken_by(&["first"]),
         hides,
+        has_fallback: false,
         now: NOW,
     }
 }
@@ -126,7 +127,7 @@ fn a_copy_is_not_copied_again_but_a_message_that_the_server_would_hide_is() {
             Fate::Parked(..) => assert!(known.hides && known.copy.is_none()),
             Fate::Left | Fate::Recorded(_) => assert!(!known.hides || known.copy.is_some()),
             Fate::Quarantined(_) | Fate::InDoubt => {}
-            Fate::Delivered(_) => panic!("it was refused"),
+            Fate::Delivered(_) | Fate::Fallback => panic!("it was refused, and has no fallback"),
         });
     }
 }
@@ -179,6 +180,33 @@ fn an_operators_retry_that_is_refused_changes_only_who_has_taken_the_message() {
     });
 }
 
+#[test]
+fn the_fallback_is_asked_only_about_what_a_destination_that_is_up_refuses_for_good() {
+    for (fault, blame) in FAULTS
+        .iter()
+        .flat_map(|fault| BLAMES.map(|one| (*fault, one)))
+    {
+        let known = KnownBefore {
+            has_fallback: true,
+            ..known(None, false)
+        };
+        let refused = refused("second", fault, blame());
+        let follows = consequence(SinkAnswer::Refused(refused), &known);
+        let is_for_good = matches!(
+            fault,
+            Fault::MessagePermanent | Fault::RecipientOrMessage | Fault::Recipient
+        );
+        let expected = match blame() {
+            Blame::Breaker(Verdict::Hold) => true,
+            Blame::Breaker(Verdict::Count) | Blame::Unasked => is_for_good,
+            _ => false,
+        };
+        let is_asked = matches!(follows.fate, Fate::Fallback);
+        assert_eq!(is_asked, expected, "{fault:?}");
+        assert!(!is_asked || follows.effects.is_empty(), "{fault:?}");
+    }
+}
+
 fn refused(destination: &str, fault: Fault, blame: Blame) -> RefusedOffer {
     RefusedOffer {
         destination: destination.to_owned(),
@@ -212,13 +240,13 @@ fn an_end_of_the_session_decides_before_a_deferral_and_that_before_a_refusal_for
         (vec![for_good()], "for good"),
     ] {
         let several = all.len() > 1;
-        let (decides, _) = deciding(all, &Targets::default()).unwrap();
+        let (decides, _) = deciding(all, &Targets::default(), false).unwrap();
         assert_eq!(decides.destination, expected);
         let fate = consequence(SinkAnswer::Refused(decides), &known(None, false)).fate;
         let is_in_doubt = matches!(fate, Fate::InDoubt);
         assert!(!(several && is_in_doubt), "it waits for the other one");
     }
-    assert!(deciding(Vec::new(), &Targets::default()).is_none());
+    assert!(deciding(Vec::new(), &Targets::default(), false).is_none());
 }
 
 #[test]
@@ -235,7 +263,7 @@ fn counted_refusals_are_taken_back_whichever_refusal_decides() {
         refused("down", Fault::Destination, opened),
         refused("suspect", Fault::MessagePermanent, suspect),
     ];
-    let (decides, others) = deciding(all, &Targets::default()).unwrap();
+    let (decides, others) = deciding(all, &Targets::default(), false).unwrap();
     assert_eq!(decides.destination, "down");
     assert!(
         matches!(others[..], [Effect::TakeBack(_, Cause::Suspect)]),

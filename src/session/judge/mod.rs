@@ -11,6 +11,7 @@ pub(in crate::session) mod consequence;
 pub(in crate::session) mod counters;
 pub(in crate::session) mod deferral;
 pub mod disposition;
+pub(in crate::session) mod fallback;
 pub(in crate::session) mod first_run;
 pub(in crate::session) mod fruitless;
 pub(in crate::session) mod group;

@@ -14,10 +14,10 @@ use crate::session::judge::consequence::{
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
 use crate::session::transfer::commits::{Commits, Committed};
-use crate::session::transfer::parcel::{Offered, Parcel, Source};
+use crate::session::transfer::parcel::{Offered, Parcel, RefusedForGood, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{self, Fault, Refusal, RefusedBy, Targets, Undo};
-use crate::telemetry::{DeliveryStatus, Event};
+use crate::telemetry::DeliveryStatus;
 
 /// Refusals that are not settled.
 #[derive(Default)]
@@ -34,10 +34,10 @@ struct Refusals {
 
 /// The effects of the answers so far, in one visit.
 pub(in crate::session) struct Answers<'a> {
-    visit: &'a Visit,
-    with: &'a Collaborators,
+    pub(super) visit: &'a Visit,
+    pub(super) with: &'a Collaborators,
     /// The name of the delivery, for the log.
-    delivery_name: String,
+    pub(super) delivery_name: String,
     /// Whether the server hides retrieved messages after QUIT.
     hides: bool,
     counts: Counts,
@@ -71,6 +71,9 @@ pub(in crate::session) trait Answered<'a> {
 
     /// Whether nothing more may be offered.
     fn has_ended(&self) -> bool;
+
+    /// Offers the message to the fallback. Its slot is kept until the answer is recorded.
+    fn offer_to_fallback(&mut self, parcel: Parcel, slot: Option<OwnedSemaphorePermit>);
 
     /// The values of this visit.
     fn visit(&self) -> &'a Visit {
@@ -109,15 +112,19 @@ pub(in crate::session) trait Answered<'a> {
             None => SinkAnswer::Unasked,
             Some(Ok(receipt)) => {
                 parcel.source.pass_accepted();
+                self.answers().say_missed(&parcel, receipt.missed());
                 SinkAnswer::Accepted(receipt)
             }
             Some(Err(undelivered)) => {
+                self.answers().say_missed(&parcel, &undelivered.missed);
                 parcel.targets = undelivered.targets;
                 let refused = self.refused(&mut parcel, undelivered.refused_by);
                 if undelivered.is_withdrawn {
                     others = taken_back(refused);
                     SinkAnswer::Withdrawn(parcel.targets.clone())
-                } else if let Some((decides, effects)) = deciding(refused, &parcel.targets) {
+                } else if let Some((decides, effects)) =
+                    deciding(refused, &parcel.targets, known.has_fallback)
+                {
                     refusal = Some(decides.refusal.clone());
                     parcel.refused_by = Some(decides.destination.clone());
                     others = effects;
@@ -129,6 +136,12 @@ pub(in crate::session) trait Answered<'a> {
         };
         let mut consequence = consequence(answer, &known);
         consequence.effects.splice(..0, others);
+        if let (Fate::Fallback, Some(refusal)) = (&consequence.fate, &refusal) {
+            parcel.refused_for_good = Some(RefusedForGood {
+                refusal: refusal.clone(),
+                targets_before: known.targets,
+            });
+        }
         self.follow(parcel, refusal, slot, consequence);
     }
 
@@ -167,7 +180,7 @@ pub(in crate::session) trait Answered<'a> {
         consequence: Consequence,
     ) {
         let Consequence { effects, fate } = consequence;
-        let slot = slot.filter(|_| matches!(fate, Fate::Delivered(_)));
+        let slot = slot.filter(|_| matches!(fate, Fate::Delivered(_) | Fate::Fallback));
         for effect in effects {
             match effect {
                 Effect::Say(status) => {
@@ -176,7 +189,11 @@ pub(in crate::session) trait Answered<'a> {
                         (None, Fate::Delivered(receipt)) => ("", receipt.words()),
                         (None, _) => ("", ""),
                     };
-                    self.say(&parcel, status, code, words);
+                    let fallback = match &fate {
+                        Fate::Delivered(receipt) => receipt.fallback(),
+                        _ => None,
+                    };
+                    self.answers().say(&parcel, status, fallback, (code, words));
                 }
                 Effect::CountDelivered => self.counts().delivered += 1,
                 Effect::CountDeferred => self.counts().deferred += 1,
@@ -212,6 +229,7 @@ pub(in crate::session) trait Answered<'a> {
                 let batch = self.batch(&parcel, state);
                 self.commits().quarantine(parcel, refusal, batch);
             }
+            Fate::Fallback => self.offer_to_fallback(parcel, slot),
             Fate::Left => self.settled(&parcel),
             Fate::InDoubt => {
                 let refusals = &mut self.answers_mut().refusals;
@@ -247,6 +265,7 @@ pub(in crate::session) trait Answered<'a> {
             earlier,
             targets: parcel.targets.clone(),
             hides,
+            has_fallback: self.with().delivery.has_fallback(),
             now,
         }
     }
@@ -331,7 +350,8 @@ pub(in crate::session) trait Answered<'a> {
                 .take_back(vec![undo], Cause::Suspect);
         }
         let (code, words) = (refusal.code, refusal.words.as_str());
-        self.say(parcel, DeliveryStatus::Quarantined, code, words);
+        self.answers()
+            .say(parcel, DeliveryStatus::Quarantined, None, (code, words));
         self.counts().quarantined += 1;
         self.settled(parcel);
     }
@@ -345,20 +365,6 @@ pub(in crate::session) trait Answered<'a> {
             self.commits().undo(undo, cause, now);
         }
         any
-    }
-
-    /// Reports the result of an offer.
-    fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
-        self.with().reporter.say(Event::Delivery {
-            account: &self.visit().account,
-            unique_id: &parcel.key.unique_id,
-            octets: parcel.message.octets(),
-            delivery: &self.answers().delivery_name,
-            status,
-            delay: parcel.arrived.elapsed(),
-            code,
-            words,
-        });
     }
 }
 

@@ -148,6 +148,7 @@ impl Transfer<'_> {
             targets: Targets::default(),
             renamed_from: remade,
             refused_by: None,
+            refused_for_good: None,
             octets_differ,
             lasting,
             stumps: stumps.unwrap_or(0),

@@ -1,13 +1,15 @@
 //! Copies in the quarantine that are offered again: parked ones that are due, and those that the
 //! operator retries.
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::mail::Origin;
 use crate::seen::{Batch, Change, Delivered, Known, Notes, Record, RecordKey, Records, State};
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
-use crate::session::transfer::parcel::{Parcel, Source};
+use crate::session::transfer::fallback;
+use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, LoadedCopy, SessionError, Visit};
 use crate::sink::Refusal;
 
@@ -16,6 +18,10 @@ pub(in crate::session) struct CopyOffers<'a> {
     answers: Answers<'a>,
     /// Why nothing more is offered.
     error: Option<SessionError>,
+    /// Messages that are to be offered to the fallback.
+    for_fallback: Vec<Parcel>,
+    /// The last answer of the fallback: its words, if it refused a message.
+    of_fallback: Option<Result<(), Refusal>>,
 }
 
 impl<'a> CopyOffers<'a> {
@@ -31,6 +37,8 @@ impl<'a> CopyOffers<'a> {
         Self {
             answers: Answers::new(visit, with, records, hides, counts),
             error: None,
+            for_fallback: Vec::new(),
+            of_fallback: None,
         }
     }
 
@@ -49,6 +57,9 @@ impl<'a> CopyOffers<'a> {
     /// offered.
     pub(in crate::session) async fn settle(&mut self) -> bool {
         loop {
+            while let Some(parcel) = self.for_fallback.pop() {
+                self.ask_fallback(parcel).await;
+            }
             while let Some(committed) = self.answers.committed().await {
                 match committed {
                     Committed::Quarantined { parcel, refusal } => {
@@ -66,6 +77,35 @@ impl<'a> CopyOffers<'a> {
                 return self.error.is_none();
             }
         }
+    }
+
+    /// Offers a message to the fallback, and processes the answer.
+    async fn ask_fallback(&mut self, parcel: Parcel) {
+        let with = self.with();
+        let halt = &with.stop.soon;
+        let answer = tokio::select! {
+            biased;
+            answer = with.delivery.deliver_to_fallback(parcel.attempt(halt, &*with.clock)) => {
+                Some(answer)
+            }
+            () = with.stop.now.cancelled() => None,
+        };
+        self.of_fallback = match &answer {
+            Some(Ok(_)) => Some(Ok(())),
+            Some(Err(undelivered)) => undelivered.worst().cloned().map(Err),
+            None => None,
+        };
+        let offered = Offered {
+            parcel,
+            answer,
+            slot: None,
+        };
+        fallback::answered(self, offered);
+    }
+
+    /// The last answer of the fallback: its refusal, if it refused a message.
+    pub(in crate::session) fn take_fallback_answer(&mut self) -> Option<Result<(), Refusal>> {
+        self.of_fallback.take()
     }
 
     /// Decides what the answers say about the recipient. Returns the counts, and why no more copies
@@ -144,6 +184,7 @@ impl Parcel {
             targets,
             renamed_from: None,
             refused_by: None,
+            refused_for_good: None,
             octets_differ: None,
             varies: false,
             lasting: None,
@@ -193,5 +234,9 @@ impl<'a> Answered<'a> for CopyOffers<'a> {
 
     fn has_ended(&self) -> bool {
         self.error.is_some()
+    }
+
+    fn offer_to_fallback(&mut self, parcel: Parcel, _: Option<OwnedSemaphorePermit>) {
+        self.for_fallback.push(parcel);
     }
 }

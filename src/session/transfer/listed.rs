@@ -1,5 +1,7 @@
 //! Messages that the server lists: their records, and what follows when those are durable.
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Notes, Record, RecordKey, State};
@@ -8,6 +10,7 @@ use crate::session::judge::{arrival, new_count, superseded};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
+use crate::session::transfer::fallback;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::telemetry::{Event, MessageEvent};
 
@@ -72,11 +75,18 @@ impl<'a> Answered<'a> for Transfer<'a> {
     fn has_ended(&self) -> bool {
         !self.may_go_on()
     }
+
+    fn offer_to_fallback(&mut self, parcel: Parcel, slot: Option<OwnedSemaphorePermit>) {
+        self.outbox.offer_to_fallback(parcel, slot);
+    }
 }
 
 impl Transfer<'_> {
     /// Processes a sink's answer, or a message that was not offered.
     pub(in crate::session) fn take_answer(&mut self, offered: Offered) {
+        if offered.parcel.refused_for_good.is_some() {
+            return fallback::answered(self, offered);
+        }
         match &offered.answer {
             None => self.window.leave(),
             Some(Ok(_)) => self.window.accepted(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
+use crate::mail::Clock;
 use crate::seen::RecordKey;
 use crate::session::judge::budget::Budget;
 use crate::session::transfer::Transfer;
@@ -20,6 +21,7 @@ use crate::sink::{Delivery, Spared};
 /// Offers under way. A slot is taken before a message is offered.
 pub(in crate::session) struct Outbox<'a> {
     delivery: &'a Delivery,
+    clock: &'a dyn Clock,
     budget: &'a Budget<'a>,
     running: FuturesUnordered<BoxFuture<'a, Offered>>,
     slots: Arc<Semaphore>,
@@ -40,6 +42,7 @@ impl<'a> Outbox<'a> {
         let slots = visit.unrecorded_max.max(1);
         Self {
             delivery: &with.delivery,
+            clock: &*with.clock,
             budget,
             running: FuturesUnordered::new(),
             slots: Arc::new(Semaphore::new(slots)),
@@ -81,7 +84,7 @@ impl<'a> Outbox<'a> {
     /// Offers a message when there is a slot.
     pub(in crate::session) fn offer(&mut self, parcel: Parcel) {
         let (slots, halt) = (self.slots.clone(), self.halt.clone());
-        let (delivery, budget) = (self.delivery, self.budget);
+        let (delivery, budget, clock) = (self.delivery, self.budget, self.clock);
         self.running.push(Box::pin(async move {
             let slot = slots.acquire_owned().await.ok();
             if slot.is_none() || halt.is_cancelled() || !budget.take() {
@@ -92,10 +95,31 @@ impl<'a> Outbox<'a> {
                 };
             }
             fault::pass("slot.taken");
-            let answer = delivery.deliver(parcel.attempt(&halt)).await;
+            let answer = delivery.deliver(parcel.attempt(&halt, clock)).await;
             Offered {
                 parcel,
                 answer: Some(answer),
+                slot,
+            }
+        }));
+    }
+
+    /// Offers a message to the fallback. Its slot is kept until the answer is recorded.
+    pub(in crate::session) fn offer_to_fallback(
+        &mut self,
+        parcel: Parcel,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
+        let (halt, delivery, clock) = (self.halt.clone(), self.delivery, self.clock);
+        self.running.push(Box::pin(async move {
+            let mut answer = None;
+            if !halt.is_cancelled() {
+                let attempt = parcel.attempt(&halt, clock);
+                answer = Some(delivery.deliver_to_fallback(attempt).await);
+            }
+            Offered {
+                parcel,
+                answer,
                 slot,
             }
         }));

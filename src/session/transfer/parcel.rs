@@ -5,9 +5,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
-use crate::mail::{Envelope, HeadDigest, HeadDigests, Origin, limits};
+use crate::mail::{Clock, Envelope, HeadDigest, HeadDigests, Origin, limits};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
-use crate::sink::{Attempt, Offer, Receipt, Targets, Undelivered};
+use crate::sink::{Attempt, Offer, Receipt, Refusal, Targets, Undelivered};
 use crate::spool::Message;
 use crate::spool::head_digest::head_digests_of;
 
@@ -27,6 +27,8 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) renamed_from: Option<RecordKey>,
     /// The destination whose refusal decided about the message.
     pub(in crate::session) refused_by: Option<String>,
+    /// Set while it is offered to the fallback.
+    pub(in crate::session) refused_for_good: Option<RefusedForGood>,
     /// Whether it may have lost a part on the server, which must not delete it then.
     pub(in crate::session) octets_differ: Option<bool>,
     /// Whether it has other octets each time: then the server's message may differ from the
@@ -37,6 +39,15 @@ pub(in crate::session) struct Parcel {
     /// How often a message that came short under this unique-id was compared before.
     pub(in crate::session) stumps: u8,
     pub(in crate::session) arrived: Instant,
+}
+
+/// What a message was refused for before it is offered to the fallback.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct RefusedForGood {
+    /// The refusal.
+    pub(in crate::session) refusal: Refusal,
+    /// Which targets had given a final answer before this session offered it.
+    pub(in crate::session) targets_before: Targets,
 }
 
 /// Where a message comes from, and where it stays when no sink accepts it.
@@ -114,13 +125,18 @@ impl Parcel {
     /// The attempt to deliver it to the destinations that do not have it.
     ///
     /// When `halt` is cancelled, it is withdrawn where it waits for its turn.
-    pub(in crate::session) fn attempt<'s>(&'s self, halt: &'s CancellationToken) -> Attempt<'s> {
+    pub(in crate::session) fn attempt<'s>(
+        &'s self,
+        halt: &'s CancellationToken,
+        clock: &'s dyn Clock,
+    ) -> Attempt<'s> {
         Attempt {
             offer: self.offer(),
             // What is known of earlier offers is known under that name.
             key: self.renamed_from.as_ref().unwrap_or(&self.key),
             earlier: &self.targets,
             halt,
+            clock,
         }
     }
 

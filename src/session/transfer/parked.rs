@@ -88,7 +88,7 @@ pub(in crate::session) async fn retry(
         let delivery = &with.delivery;
         let answer = tokio::select! {
             biased;
-            answer = delivery.deliver(parcel.attempt(&with.stop.soon)) => answer,
+            answer = delivery.deliver(parcel.attempt(&with.stop.soon, &*with.clock)) => answer,
             // Dropped, which counts as refused: copy and record stay as they are.
             () = with.stop.now.cancelled() => break,
         };

@@ -1,5 +1,5 @@
-//! Decides whether a session of an account may offer messages now, by asking all destinations of
-//! its delivery.
+//! Decides whether a session of an account may offer messages now, by asking all destinations that
+//! must accept them.
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
@@ -13,7 +13,7 @@ use crate::sink::{Admission, Probe, Spared};
 pub struct Admitted<'a> {
     delivery: &'a Delivery,
     account: &'a AccountName,
-    /// For each destination, the probe that it granted; `None` if it is open.
+    /// For each destination that was asked, the probe that it granted; `None` if it is open.
     probes: Vec<Option<Probe>>,
     /// Messages that are not offered, or offered last, while the session probes.
     pub spared: Spared,
@@ -38,8 +38,8 @@ pub enum NotAdmitted<'a> {
 }
 
 impl Delivery {
-    /// Asks every destination whether messages of an account may be offered. All of them must
-    /// accept mail, because a message is delivered only when all of them have accepted it.
+    /// Asks every destination that must accept messages whether those of an account may be offered.
+    /// A `best_effort` one that is down stops no account.
     ///
     /// # Errors
     /// [`NotAdmitted`] when one accepts none now. Probes that others granted are returned.
@@ -57,7 +57,7 @@ impl Delivery {
             left: true,
         };
         let mut busy = None;
-        for destination in &self.destinations {
+        for destination in self.required() {
             let probe = match destination.gate.admits(account, now) {
                 Admission::Open => None,
                 Admission::Probe(probe, spared) => {
@@ -97,7 +97,7 @@ impl Delivery {
     /// Waits until the probes that are running now have ended.
     pub fn probes_over(&self) -> BoxFuture<'_, ()> {
         // Each gate is asked now, so that an end after this is not missed.
-        let over = self.destinations.iter().map(|one| one.gate.probe_over());
+        let over = self.required().map(|one| one.gate.probe_over());
         join_all(over).map(|_| ()).boxed()
     }
 }
@@ -111,7 +111,7 @@ impl Admitted<'_> {
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        for (destination, probe) in self.delivery.destinations.iter().zip(&self.probes) {
+        for (destination, probe) in self.delivery.required().zip(&self.probes) {
             match probe {
                 Some(probe) => destination.gate.probe_ended(*probe, self.left),
                 None => destination.gate.session_ended(self.account, self.left),

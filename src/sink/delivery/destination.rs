@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::mail::{Envelope, SenderChoice};
-use crate::sink::delivery::Attempt;
+use crate::sink::delivery::{Attempt, Target};
 use crate::sink::{Begin, Fault, Gate, Offer, Outcome, Refusal, Sink};
 
 /// One destination of messages: its configured name, the sink that delivers there, and the gate
@@ -19,6 +19,8 @@ pub struct Destination {
     pub gate: Arc<dyn Gate>,
     /// The envelope sender that it is told.
     pub sender: SenderChoice,
+    /// Whether a message counts as delivered without it.
+    pub is_best_effort: bool,
 }
 
 /// The answers of one destination to one offer.
@@ -30,6 +32,8 @@ pub(super) struct Outcomes<'a> {
     pub(super) outcomes: Vec<Outcome>,
     /// The offer was withdrawn before the sink began with it: nothing is known of the recipients.
     pub(super) is_withdrawn: bool,
+    /// False if it is down, and was offered nothing for that reason.
+    pub(super) is_asked: bool,
 }
 
 impl Destination {
@@ -40,6 +44,7 @@ impl Destination {
             sink,
             gate,
             sender: SenderChoice::Keep,
+            is_best_effort: false,
         }
     }
 
@@ -47,6 +52,15 @@ impl Destination {
     #[must_use]
     pub fn with_sender(self, sender: SenderChoice) -> Self {
         Self { sender, ..self }
+    }
+
+    /// Returns the same destination; if this is true, a message counts as delivered without it.
+    #[must_use]
+    pub fn with_best_effort(self, is_best_effort: bool) -> Self {
+        Self {
+            is_best_effort,
+            ..self
+        }
     }
 
     /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
@@ -75,6 +89,7 @@ impl Destination {
             envelope,
             outcomes,
             is_withdrawn,
+            is_asked: true,
         }
     }
 
@@ -104,6 +119,24 @@ impl Outcomes<'_> {
     /// Whether it accepted the message for all recipients.
     pub(super) fn is_accepted(&self) -> bool {
         !self.is_withdrawn && self.outcomes.iter().all(is_accepted)
+    }
+
+    /// The targets that accepted it.
+    pub(super) fn accepted(&self) -> Vec<Target> {
+        let name = &self.destination.name;
+        let of_each = self.envelope.recipients.iter().zip(&self.outcomes);
+        let accepted = of_each.filter(|(_, outcome)| is_accepted(outcome));
+        accepted
+            .map(|(recipient, _)| Target::new(name, recipient))
+            .collect()
+    }
+
+    /// The words with which it accepted the message for the last recipient.
+    pub(super) fn take_words(&mut self) -> String {
+        match self.outcomes.last_mut() {
+            Some(Outcome::Accepted(words)) => std::mem::take(words),
+            Some(Outcome::Refused(_)) | None => String::new(),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The destinations of an account's messages. Only this module creates a [`Receipt`].
 
 mod admitted;
+mod best_effort;
 mod destination;
+mod fallback;
 mod receipt;
 mod targets;
 
@@ -12,21 +14,25 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::mail::{AccountName, Envelope, Recipient, RecordKey, Timestamp};
+use crate::fault;
+use crate::mail::{AccountName, Clock, Envelope, Recipient, RecordKey, Timestamp};
 use crate::sink::{Fault, Offer, Outcome, Refusal};
 
 use destination::Outcomes;
 
 pub use admitted::{Admitted, NotAdmitted};
+pub use best_effort::Missed;
 pub use destination::Destination;
 pub use receipt::Receipt;
 pub use targets::{RefusedTarget, Target, Targets};
 
-/// The destinations of an account's messages: one or several. A message is delivered when all of
-/// them have accepted it.
+/// The destinations of an account's messages: one or several, and perhaps a fallback. A message is
+/// delivered when all of them that are not `best_effort` have accepted it, or when the fallback
+/// took what one of them refused for good.
 #[derive(Clone)]
 pub struct Delivery {
     destinations: Vec<Destination>,
+    fallback: Option<Destination>,
 }
 
 /// An attempt to deliver a message to the destinations that have not accepted it yet.
@@ -41,6 +47,8 @@ pub struct Attempt<'a> {
     /// When this is cancelled, the message is not offered to a destination where it still waits for
     /// its turn.
     pub halt: &'a CancellationToken,
+    /// The time of day.
+    pub clock: &'a dyn Clock,
 }
 
 /// At least one target has not accepted the message.
@@ -54,6 +62,8 @@ pub struct Undelivered {
     pub targets: Targets,
     /// Whether the offer to any destination was withdrawn before it began.
     pub is_withdrawn: bool,
+    /// The `best_effort` destinations that do not have it.
+    pub missed: Vec<Missed>,
 }
 
 /// The refusals of one destination.
@@ -69,6 +79,7 @@ impl Delivery {
     pub fn to(destination: Destination) -> Self {
         Self {
             destinations: vec![destination],
+            fallback: None,
         }
     }
 
@@ -85,12 +96,30 @@ impl Delivery {
         names.join("+")
     }
 
-    /// Whether every destination could accept a message now, as far as that is known without one.
+    /// The destinations that must accept a message.
+    fn required(&self) -> impl Iterator<Item = &Destination> {
+        self.destinations.iter().filter(|one| !one.is_best_effort)
+    }
+
+    /// Every destination, and the fallback.
+    fn all(&self) -> impl Iterator<Item = &Destination> {
+        self.destinations.iter().chain(&self.fallback)
+    }
+
+    /// The names of the destinations that must accept a message, joined by `+`: a message is
+    /// delivered to these.
+    pub fn required_name(&self) -> String {
+        let names: Vec<&str> = self.required().map(|one| &*one.name).collect();
+        names.join("+")
+    }
+
+    /// Whether every destination that must accept a message could do so now, as far as that is
+    /// known without one.
     ///
     /// # Errors
     /// The name of the first destination that could not, and the reason.
     pub async fn ready(&self) -> Result<(), (Arc<str>, Refusal)> {
-        for one in &self.destinations {
+        for one in self.required() {
             one.sink
                 .ready()
                 .await
@@ -101,32 +130,32 @@ impl Delivery {
 
     /// Whether the destination with this name is suspect.
     pub fn is_suspect_of(&self, destination: &str) -> bool {
-        let mut named = self.destinations.iter();
+        let mut named = self.all();
         named.any(|one| &*one.name == destination && one.gate.is_suspect())
     }
 
-    /// Whether any destination is suspect.
+    /// Whether any destination that must accept a message is suspect.
     pub fn is_suspect(&self) -> bool {
-        self.destinations.iter().any(|one| one.gate.is_suspect())
+        self.required().any(|one| one.gate.is_suspect())
     }
 
     /// The operator asked for a poll now: destinations that are down are probed at once.
     pub fn probe_now(&self, now: Timestamp) {
-        for one in &self.destinations {
+        for one in self.all() {
             one.gate.probe_now(now);
         }
     }
 
     /// Accounts whose recipients were found not to be at fault since the last call.
     pub fn released(&self) -> Vec<AccountName> {
-        let of_each = self.destinations.iter().map(|one| one.gate.released());
+        let of_each = self.all().map(|one| one.gate.released());
         of_each.flatten().collect()
     }
 
     /// The agent stops: every sink closes its connections, and every gate saves the state for the
     /// next start.
     pub async fn close(&self) {
-        let each = self.destinations.iter();
+        let each = self.all();
         join_all(each.map(|one| async {
             one.sink.close().await;
             one.gate.close().await;
@@ -137,43 +166,73 @@ impl Delivery {
     /// Offers a message to every open target, and tells the gates of those that accept it.
     ///
     /// # Errors
-    /// [`Undelivered`] when at least one target has not accepted the message.
+    /// [`Undelivered`] when at least one target that must accept the message has not.
     pub async fn deliver(&self, attempt: Attempt<'_>) -> Result<Receipt, Undelivered> {
         if let [only] = &self.destinations[..] {
             return conclude(&attempt, &mut [only.ask(&attempt).await]);
         }
-        let asked = self.destinations.iter().map(|one| one.ask(&attempt));
+        let asked = self.destinations.iter().map(|one| async {
+            let answer = if one.is_best_effort {
+                one.ask_if_admitted(&attempt).await
+            } else {
+                one.ask(&attempt).await
+            };
+            fault::pass("destination.answered");
+            answer
+        });
         conclude(&attempt, &mut join_all(asked).await)
     }
 }
 
 /// Combines the answers of all destinations.
 fn conclude(attempt: &Attempt<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, Undelivered> {
-    let refused = answers.iter().flat_map(|answer| {
+    let (mut optional, mut required) = (Vec::new(), Vec::new());
+    for answer in answers {
+        match answer.destination.is_best_effort {
+            true => optional.push(answer),
+            false => required.push(answer),
+        }
+    }
+    let missed = optional.iter().filter_map(|answer| answer.missed());
+    let missed: Vec<Missed> = missed.collect();
+    let refused = required.iter().flat_map(|answer| {
         let name = &answer.destination.name;
         attempt.earlier.refused_at(name, attempt.offer.envelope)
     });
     let refused: Vec<RefusedTarget> = refused.cloned().collect();
-    if refused.is_empty() && answers.iter().all(Outcomes::is_accepted) {
-        let outcomes = answers.iter_mut().flat_map(|answer| &mut answer.outcomes);
-        let words = match outcomes.last() {
-            Some(Outcome::Accepted(words)) => std::mem::take(words),
-            _ => String::new(),
-        };
-        return Ok(Receipt::of(&attempt.offer, words));
+    if refused.is_empty() && required.iter().all(|answer| answer.is_accepted()) {
+        let last = required.last_mut();
+        let words = last.map_or_else(String::new, |answer| answer.take_words());
+        return Ok(Receipt::of(&attempt.offer, words, missed));
     }
+    let mut undelivered = undelivered(attempt, required, refused);
+    for answer in optional {
+        undelivered.targets.accepted.extend(answer.accepted());
+    }
+    Err(Undelivered {
+        missed,
+        ..undelivered
+    })
+}
+
+/// What follows from answers of which one at least is a refusal. `refused` are the targets that
+/// refused the message for good before.
+fn undelivered(
+    attempt: &Attempt<'_>,
+    answers: Vec<&mut Outcomes<'_>>,
+    refused: Vec<RefusedTarget>,
+) -> Undelivered {
     let mut accepted = attempt.earlier.accepted.clone();
     let mut refused_by = Vec::new();
-    let is_withdrawn = answers.iter().any(|answer| answer.is_withdrawn);
+    let mut is_withdrawn = false;
     for answer in answers {
+        is_withdrawn |= answer.is_withdrawn;
+        accepted.extend(answer.accepted());
         let mut refusals = Vec::new();
         let recipients = &answer.envelope.recipients;
         for (recipient, outcome) in recipients.iter().zip(answer.outcomes.drain(..)) {
-            match outcome {
-                Outcome::Accepted(_) => {
-                    accepted.push(Target::new(&answer.destination.name, recipient));
-                }
-                Outcome::Refused(refusal) => refusals.push((recipient.clone(), refusal)),
+            if let Outcome::Refused(refusal) = outcome {
+                refusals.push((recipient.clone(), refusal));
             }
         }
         if !refusals.is_empty() {
@@ -185,11 +244,12 @@ fn conclude(attempt: &Attempt<'_>, answers: &mut [Outcomes<'_>]) -> Result<Recei
         }
     }
     refused_by.sort_by_key(|one| Reverse(one.fault()));
-    Err(Undelivered {
+    Undelivered {
         refused_by,
         targets: Targets { accepted, refused },
         is_withdrawn,
-    })
+        missed: Vec::new(),
+    }
 }
 
 impl<'a> Attempt<'a> {

@@ -68,6 +68,12 @@ impl Targets {
         !self.accepted.iter().any(is_it) && !refused.any(is_it)
     }
 
+    /// Whether this target has accepted the message.
+    pub(super) fn is_taken(&self, destination: &str, recipient: &Recipient) -> bool {
+        let mut accepted = self.accepted.iter();
+        accepted.any(|one| one.is(destination, recipient))
+    }
+
     /// The refusals that concern these recipients at this destination.
     pub(super) fn refused_at<'a>(
         &'a self,

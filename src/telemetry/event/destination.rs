@@ -34,6 +34,10 @@ pub enum DeliveryStatus {
     Quarantined,
     /// The destination or the recipient is at fault; nothing is counted against the message.
     NotCounted,
+    /// A `best_effort` destination refused it; the others decide what happens to the message.
+    Missed,
+    /// It was not offered to a `best_effort` destination that is down.
+    Skipped,
 }
 
 impl DeliveryStatus {
@@ -44,6 +48,8 @@ impl DeliveryStatus {
             Self::Deferred | Self::Unknown => "deferred",
             Self::Quarantined => "quarantined",
             Self::NotCounted => "refused",
+            Self::Missed => "missed",
+            Self::Skipped => "skipped",
         }
     }
 }
