@@ -264,16 +264,16 @@ fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, Qua
         file.write_all(text.as_bytes())?;
         let copied = io::copy(&mut message.reader(), file)?;
         if copied == message.octets() {
-            Ok(copied)
+            Ok(None)
         } else {
             Err(io::ErrorKind::UnexpectedEof.into())
         }
     };
-    let written = match folder.write(None, name.clone(), false, fill) {
+    let written = match folder.write(None, name.clone(), fill) {
         // The folder was removed while we run.
         Err(MaildirError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             folder.make()?;
-            folder.write(None, name, false, fill)?
+            folder.write(None, name, fill)?
         }
         written => written?,
     };

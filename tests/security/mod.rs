@@ -296,7 +296,7 @@ where it goes
     tests/store/disk.rs::a_directory_that_others_may_write_is_refused
     tests/security/secret.rs::\
         a_password_in_a_file_that_others_can_read_is_refused_without_being_shown
-    tests/sinks/maildir.rs::a_message_arrives_whole_private_and_under_a_name_that_tells_its_size
+    tests/sinks/maildir.rs::a_message_arrives_whole_private_and_under_a_name_that_tells_its_sizes
     tests/store/full_disk.rs::\
         without_room_in_the_spool_a_large_message_waits_uncounted_and_another_account_continues
     tests/store/full_disk.rs::without_room_for_records_nothing_is_offered_and_poll_says_so

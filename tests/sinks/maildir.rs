@@ -28,7 +28,7 @@ async fn offer(maildir: &Maildir, octets: &[u8]) -> Result<String, Refusal> {
 
 /// Holds 4.4.files.
 #[tokio::test]
-async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_size() {
+async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_sizes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("Maildir");
     let maildir = Maildir::new(&path);
@@ -53,7 +53,10 @@ async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_size() 
         }
         assert!(stored == expected);
         let name = file.file_name().unwrap().to_str().unwrap();
-        assert_eq!(name.split_once(",S=").unwrap().1, stored.len().to_string());
+        let text: String = stored.iter().map(|&octet| char::from(octet)).collect();
+        let sent = text.replace("\r\n", "\n").replace('\n', "\r\n").chars().count();
+        let sizes = format!("S={},W={sent}", stored.len());
+        assert_eq!(name.split_once(',').unwrap().1, sizes);
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
     assert_eq!(files(&path.join("tmp")), Vec::<PathBuf>::new());

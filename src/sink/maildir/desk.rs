@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 use crate::mail::{LineEnds, Sender, limits};
 use crate::sink::maildir::MaildirError;
-use crate::sink::maildir::folder::{Folder, Written, unique_name};
+use crate::sink::maildir::folder::{Folder, Written};
+use crate::sink::maildir::name::{Measured, unique_name};
 use crate::sink::mda::FileUser;
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::worker::{Stage, Turn};
@@ -183,8 +184,11 @@ impl Desk {
             from_line: None,
             without_from_lines: false,
         };
-        self.folder.write(user, unique_name(), true, |file| {
-            Rendering::new(&job.message, &job.trace, &job.sender, &layout)?.write_to(file)
+        self.folder.write(user, unique_name(), |file| {
+            let mut measured = Measured::new(file);
+            Rendering::new(&job.message, &job.trace, &job.sender, &layout)?
+                .write_to(&mut measured)?;
+            Ok(Some(measured.sizes()))
         })
     }
 }

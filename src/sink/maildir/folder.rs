@@ -1,17 +1,17 @@
 //! A Maildir on disk. Messages are written to tmp, made durable, and renamed into new.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::disk::{NewFile, make_private, sync_directory, sync_entries};
 use crate::fault;
 use crate::mail::limits;
 use crate::sink::maildir::MaildirError;
+use crate::sink::maildir::name::StoredSizes;
 use crate::sink::maildir::sync::{again, sync_all};
 use crate::sink::mda::{AsFileUser, FileUser};
 
@@ -135,13 +135,12 @@ impl Folder {
         }
     }
 
-    /// Writes a message to `tmp`. `fill` returns its size; the name contains that if `sized`.
+    /// Writes a message to `tmp`. `fill` returns its sizes if the name shall contain them.
     pub(crate) fn write(
         &self,
         user: Option<FileUser>,
         name: String,
-        sized: bool,
-        fill: impl FnOnce(&mut File) -> io::Result<u64>,
+        fill: impl FnOnce(&mut File) -> io::Result<Option<StoredSizes>>,
     ) -> Result<Written, MaildirError> {
         let path = self.path_of("tmp", &name);
         let as_user = enter(user).map_err(disk(BECOME, &self.root))?;
@@ -150,9 +149,9 @@ impl Folder {
         // The message is read with our own rights.
         drop(as_user);
         let mut written = Written { file, name };
-        let octets = fill(written.file.file_mut()).map_err(disk("write", &path))?;
-        if sized {
-            let _ = write!(written.name, ",S={octets}");
+        let sizes = fill(written.file.file_mut()).map_err(disk("write", &path))?;
+        if let Some(sizes) = sizes {
+            sizes.add_to(&mut written.name);
         }
         Ok(written)
     }
@@ -281,66 +280,14 @@ pub(crate) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
     move |source| MaildirError::Disk { what, path, source }
 }
 
-/// A name that no other file of any Maildir has: time, process, count, chance and host, as the
-/// convention requires.
-pub(crate) fn unique_name() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let mut name = String::with_capacity(NAME_OCTETS + HOST.len());
-    let _ = write!(
-        name,
-        "{}.M{:06}P{}Q{}R{:016x}.{}",
-        now.as_secs(),
-        now.subsec_micros(),
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed),
-        // In a container every agent is process 1, on a host with its predecessor's name.
-        fastrand::u64(..),
-        *HOST
-    );
-    name
-}
-
-static HOST: LazyLock<String> = LazyLock::new(|| {
-    let system = rustix::system::uname();
-    host_part(&system.nodename().to_string_lossy())
-});
-
-/// A host name without characters that a file name or Maildir's own marks could be confused with.
-fn host_part(name: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let name: String = name.chars().filter(|&c| harmless(c)).take(64).collect();
-    if name.is_empty() {
-        "localhost".to_owned()
-    } else {
-        name
-    }
-}
-
-/// Room for a name without the host, and for the size that is added to it.
-const NAME_OCTETS: usize = 96;
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::*;
     use std::io::Write;
+    use std::time::SystemTime;
 
-    #[test]
-    fn names_are_unique_and_plain() {
-        let names: std::collections::HashSet<String> = (0..1000).map(|_| unique_name()).collect();
-        assert_eq!(names.len(), 1000);
-        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-        assert!(
-            names
-                .iter()
-                .all(|name| name.chars().all(plain) && name.len() < 200)
-        );
-        assert_eq!(host_part("a/b:c,d\u{e4}.lan"), "abcd.lan");
-        assert_eq!(host_part("///"), "localhost");
-    }
+    use super::*;
+    use crate::sink::maildir::name::unique_name;
 
     #[test]
     fn unpublished_files_are_removed_and_old_ones_are_swept() {
@@ -349,13 +296,13 @@ mod tests {
         folder.make().unwrap();
         let tmp = folder.root().join("tmp");
         let count = || fs::read_dir(&tmp).unwrap().count();
-        let written = folder.write(None, unique_name(), true, |file| {
-            file.write_all(b"x").map(|()| 1)
+        let written = folder.write(None, unique_name(), |file| {
+            file.write_all(b"x").map(|()| None)
         });
         assert_eq!(count(), 1);
         drop(written);
         assert_eq!(count(), 0);
-        let failed = folder.write(None, unique_name(), true, |_| Err(io::Error::other("no")));
+        let failed = folder.write(None, unique_name(), |_| Err(io::Error::other("no")));
         assert!(failed.is_err_and(|error| error.code() == "maildir_disk"));
         assert_eq!(count(), 0);
 

@@ -5,6 +5,7 @@
 mod desk;
 mod error;
 mod folder;
+mod name;
 mod sync;
 
 use std::path::Path;
