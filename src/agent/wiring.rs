@@ -18,7 +18,7 @@ use crate::secrets;
 use crate::seen::{Seal, Seen};
 use crate::session::{Collaborators, CopyStore, Login, SessionError, Stop, Visit};
 use crate::sink::lmtp::{Lmtp, LmtpSettings};
-use crate::sink::maildir::Maildir;
+use crate::sink::maildir::{Maildir, MaildirSettings};
 use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use crate::sink::{Delivery, Destination, Refusal, Sink};
@@ -150,8 +150,12 @@ impl Wiring {
             DeliveryKind::Smtp(smtp) => Arc::new(self.smtp(from, smtp)?),
             DeliveryKind::Lmtp(lmtp) => Arc::new(self.lmtp(from, lmtp)?),
             DeliveryKind::Maildir(maildir) => {
-                let (user, group) = (maildir.user.as_deref(), maildir.group.as_deref());
-                let made = Maildir::of_user(&maildir.path, user, group);
+                let made = Maildir::of(MaildirSettings {
+                    place: maildir.place.clone(),
+                    mode: Some(maildir.mode),
+                    user: maildir.user.clone(),
+                    group: maildir.group.clone(),
+                });
                 Arc::new(made.map_err(|error| WiringError::Delivery {
                     name: from.name.clone(),
                     words: error.to_string(),

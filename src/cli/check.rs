@@ -133,8 +133,19 @@ fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Resul
         }
         CheckedKind::Lmtp { server: lmtp } => line(out, "  LMTP server", server(lmtp))?,
         CheckedKind::LmtpSocket { path } => line(out, "  LMTP socket", path)?,
-        CheckedKind::Maildir { path, user } => {
+        CheckedKind::Maildir {
+            path,
+            folder,
+            mode,
+            user,
+        } => {
             line(out, "  folder", path)?;
+            if let Some(folder) = folder {
+                line(out, "  mailbox", Shown::new(folder))?;
+            }
+            if *mode != 0o600 {
+                line(out, "  mode", format!("{mode:04o}"))?;
+            }
             if let Some(user) = user {
                 line(out, "  as user", Shown::new(user))?;
             }

@@ -35,7 +35,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("destination", "delivery"),
     ("fetchlimit", "max_messages"),
     ("fingerprint", "tls_fingerprint"),
-    ("folder", "path"),
     ("hostname", "host"),
     ("interval", "poll_every"),
     ("is", "recipient"),

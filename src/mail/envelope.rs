@@ -99,6 +99,11 @@ impl Recipient {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The part before the last `@`; all of it if there is none.
+    pub fn local_part(&self) -> &str {
+        self.0.rsplit_once('@').map_or(&*self.0, |(local, _)| local)
+    }
 }
 
 impl fmt::Display for Recipient {

@@ -13,7 +13,7 @@ use crate::mail::{Sender, SenderChoice, ServerAddress, TlsPolicy};
 use crate::net::Roots;
 use crate::operator::{
     Answer, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind,
-    CheckedPassword, CheckedServer, Failure, Operator, check_files,
+    CheckedPassword, CheckedServer, Failure, Operator, check_files, check_maildirs,
 };
 use crate::secrets;
 use crate::sink::mda::script_with_crlf;
@@ -34,7 +34,7 @@ impl Operator {
             answer.say(checker.account(account, config).await).await?;
         }
         for delivery in config.deliveries.values() {
-            answer.say(checker.delivery(delivery).await).await?;
+            answer.say(checker.delivery(delivery, config).await).await?;
         }
         let warnings = config.warnings(&System::look(environment, &config.state_dir));
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -106,7 +106,7 @@ impl Checker<'_> {
         }))
     }
 
-    async fn delivery(&mut self, delivery: &DeliveryConfig) -> Checked {
+    async fn delivery(&mut self, delivery: &DeliveryConfig, config: &Config) -> Checked {
         let title = format!("delivery {}", delivery.name);
         let kind = match &delivery.kind {
             DeliveryKind::Mda(mda) => {
@@ -143,12 +143,21 @@ impl Checker<'_> {
                 }
             }
             DeliveryKind::Maildir(maildir) => CheckedKind::Maildir {
-                path: maildir.path.display().to_string(),
+                path: maildir.place.shown(),
+                folder: maildir.place.folder().map(str::to_owned),
+                mode: maildir.mode,
                 user: maildir.user.clone(),
             },
         };
         let problems = check_files::problems_of_delivery(&title, delivery);
         self.problems.extend(problems);
+        if let DeliveryKind::Maildir(maildir) = &delivery.kind {
+            let accounts = config.accounts.values();
+            let accounts = accounts.filter(|one| one.enabled && one.delivery == delivery.name);
+            let found = check_maildirs::look(&title, maildir, accounts);
+            self.problems.extend(found.problems);
+            self.warnings.extend(found.warnings);
+        }
         let warning = check_files::warning_of_delivery(&title, delivery);
         self.warnings.extend(warning);
         Checked::Delivery(CheckedDelivery {

@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-use crate::config::{
-    Config, DeliveryConfig, DeliveryKind, Environment, MaildirConfig, SecretSource,
-};
+use crate::config::{Config, DeliveryConfig, DeliveryKind, Environment, SecretSource};
 use crate::mail::{ServerAddress, TlsPolicy};
 use crate::net::{Connector, Roots};
 use crate::operator::house::QUARANTINE;
 use crate::quarantine::Quarantine;
 use crate::seen::examine;
 use crate::seen::{StoreError, StoreFault};
-use crate::sink::maildir::{Folder, MaildirError};
 use crate::sink::mda::find_user;
 
 /// TLS settings that would make every poll fail. The check uses the same code as a poll.
@@ -24,7 +21,7 @@ pub(super) fn problems_of_tls(title: &str, tls: &TlsPolicy, roots: &Roots) -> Op
     connector.err().map(|error| format!("{title}: {error}"))
 }
 
-/// Users and groups that do not exist, and paths that are no folders.
+/// Users and groups that do not exist.
 pub(super) fn problems_of_delivery(title: &str, delivery: &DeliveryConfig) -> Vec<String> {
     let mut problems = Vec::new();
     let (user, group) = match &delivery.kind {
@@ -34,27 +31,6 @@ pub(super) fn problems_of_delivery(title: &str, delivery: &DeliveryConfig) -> Ve
     };
     if let Err(error) = find_user(user.as_deref(), group.as_deref()) {
         problems.push(format!("{title}: {error}"));
-    }
-    let DeliveryKind::Maildir(maildir) = &delivery.kind else {
-        return problems;
-    };
-    let path = &maildir.path;
-    let above = path.parent();
-    if path.exists() {
-        let files = no_maildir(title, path);
-        if files.is_empty()
-            && let Err(error @ MaildirError::NoMaildir { .. }) = Folder::new(path).exists()
-        {
-            problems.push(format!("{title}: {error}"));
-        }
-        problems.extend(files);
-    } else if let Some(above) = above.filter(|above| above.exists()) {
-        problems.extend(no_folder(title, above));
-    } else {
-        let path = path.display();
-        problems.push(format!(
-            "{title}: neither {path} nor the folder above it exists"
-        ));
     }
     problems
 }
@@ -104,13 +80,13 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
 }
 
 /// The files that have the names of a Maildir and its parts.
-fn no_maildir(title: &str, path: &Path) -> Vec<String> {
+pub(super) fn no_maildir(title: &str, path: &Path) -> Vec<String> {
     let parts = ["new", "cur", "tmp"].map(|part| path.join(part));
     let all = std::iter::once(path).chain(parts.iter().map(PathBuf::as_path));
     all.filter_map(|part| no_folder(title, part)).collect()
 }
 
-fn no_folder(title: &str, path: &Path) -> Option<String> {
+pub(super) fn no_folder(title: &str, path: &Path) -> Option<String> {
     let is_other = path.exists() && !path.is_dir();
     is_other.then(|| format!("{title}: {} is a file, not a folder", path.display()))
 }
@@ -141,12 +117,11 @@ pub(super) fn warning_of_secret(
 /// Warns of what a delivery would fail at later.
 pub(super) fn warning_of_delivery(title: &str, delivery: &DeliveryConfig) -> Option<String> {
     match &delivery.kind {
-        DeliveryKind::Maildir(maildir) => warning_of_maildir(title, maildir),
         DeliveryKind::Lmtp(lmtp) => match &lmtp.address {
             ServerAddress::Socket(path) => warning_of_socket(title, path),
             ServerAddress::Tcp { .. } => None,
         },
-        DeliveryKind::Mda(_) | DeliveryKind::Smtp(_) => None,
+        DeliveryKind::Mda(_) | DeliveryKind::Smtp(_) | DeliveryKind::Maildir(_) => None,
     }
 }
 
@@ -165,23 +140,6 @@ fn warning_of_socket(title: &str, path: &Path) -> Option<String> {
         ),
     };
     Some(format!("{title}: {what}"))
-}
-
-/// Warns of a Maildir of root in a folder of another user, who could not read the messages that
-/// root stores there.
-fn warning_of_maildir(title: &str, maildir: &MaildirConfig) -> Option<String> {
-    let path = &maildir.path;
-    let owner = |path: &Path| path.metadata().ok().map(|folder| folder.uid());
-    let (own, above) = (owner(path)?, owner(path.parent()?)?);
-    let foreign = own == 0 && above != 0 && maildir.user.is_none();
-    foreign.then(|| {
-        let path = path.display();
-        format!(
-            "{title}: the Maildir {path} belongs to root, but the folder above it belongs to \
-             another user, who cannot read the messages in it: run `chown -R --reference={path}/.. \
-             {path}`"
-        )
-    })
 }
 
 /// The rights of users other than the owner and group to read or write.

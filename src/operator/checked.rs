@@ -163,8 +163,12 @@ pub enum CheckedKind {
     },
     /// A Maildir.
     Maildir {
-        /// Its folder.
+        /// Its path, with its placeholders.
         path: String,
+        /// Its folder that gets the messages, if that is not the INBOX.
+        folder: Option<String>,
+        /// The mode of messages.
+        mode: u32,
         /// The owner of its messages, if one is configured.
         user: Option<String>,
     },

@@ -12,6 +12,7 @@ mod answer;
 mod changes;
 mod check;
 mod check_files;
+mod check_maildirs;
 mod checked;
 mod copies;
 mod exit;

@@ -34,6 +34,7 @@ const ALWAYS: &[(&str, u64)] = &[
 
 /// Points of one kind of destination.
 const OF_A_KIND: &[(Kind, &str, u64)] = &[
+    (Kind::Maildir, "maildir.made", 1),
     (Kind::Maildir, "maildir.folder", 1),
     (Kind::Maildir, "maildir.written", 6),
     (Kind::Maildir, "maildir.synced", 6),

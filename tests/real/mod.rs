@@ -2,6 +2,7 @@
 
 mod courier;
 mod lmtp;
+mod maildir;
 mod mda;
 mod pop3;
 mod several;

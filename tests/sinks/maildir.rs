@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mailferry::mail::{Envelope, Recipient};
-use mailferry::sink::maildir::Maildir;
+use mailferry::mail::{Envelope, MailboxPath, PathWord, Recipient, Template};
+use mailferry::sink::maildir::{Maildir, MaildirSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 
 use crate::support::mail::{self, RECEIVED, envelope, message};
@@ -54,7 +54,11 @@ async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_sizes()
         assert!(stored == expected);
         let name = file.file_name().unwrap().to_str().unwrap();
         let text: String = stored.iter().map(|&octet| char::from(octet)).collect();
-        let sent = text.replace("\r\n", "\n").replace('\n', "\r\n").chars().count();
+        let sent = text
+            .replace("\r\n", "\n")
+            .replace('\n', "\r\n")
+            .chars()
+            .count();
         let sizes = format!("S={},W={sent}", stored.len());
         assert_eq!(name.split_once(',').unwrap().1, sizes);
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -164,4 +168,102 @@ async fn all_recipients_share_one_file() {
         [Outcome::Accepted(_), Outcome::Accepted(_)]
     ));
     assert_eq!(files(&directory.path().join("Maildir/new")).len(), 1);
+}
+
+fn maildirs(path: &str, folder: Option<&str>) -> Maildir {
+    let read = |text: &str| Template::parse(text, &PathWord::ALL).unwrap();
+    let place = MailboxPath::new(Path::new(""), read(path), folder.map(read)).unwrap();
+    Maildir::of(MaildirSettings {
+        place,
+        mode: None,
+        user: None,
+        group: None,
+    })
+    .unwrap()
+}
+
+async fn offer_to(
+    maildir: &Maildir,
+    recipients: &[&str],
+) -> Vec<Result<(), (Fault, &'static str)>> {
+    let message = message(&std::env::temp_dir(), b"Subject: x\r\n\r\n").await;
+    let recipients = recipients
+        .iter()
+        .map(|name| Recipient::new(name).unwrap())
+        .collect();
+    let envelope = Envelope {
+        recipients,
+        ..envelope("s@x", "jane")
+    };
+    let outcomes = maildir.offer(mail::offer(&envelope, &message)).await;
+    let short = |outcome| match outcome {
+        Outcome::Accepted(_) => Ok(()),
+        Outcome::Refused(refusal) => Err((refusal.fault, refusal.code)),
+    };
+    outcomes.into_iter().map(short).collect()
+}
+
+#[tokio::test]
+async fn each_recipient_has_a_maildir_of_its_own_and_one_that_has_none_harms_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for name in ["jane", "joe", "foreign"] {
+        std::fs::create_dir_all(path(name)).unwrap();
+    }
+    std::fs::create_dir(path("foreign/Maildir")).unwrap();
+    std::fs::write(path("foreign/Maildir/mbox"), "").unwrap();
+    let template = format!("{}/{{recipient_local}}/Maildir", directory.path().display());
+    let maildir = maildirs(&template, Some("Lists.{account}"));
+    assert_eq!(maildir.ready().await, Ok(()));
+    let recipients = [
+        "jane@x",
+        "../jane@x",
+        "joe@x",
+        "missing@x",
+        "foreign@x",
+        ".hidden@x",
+        "joe@y",
+    ];
+    let outcomes = offer_to(&maildir, &recipients).await;
+    let expected = [
+        Ok(()),
+        Err((Fault::Recipient, "mailbox_name")),
+        Ok(()),
+        Err((Fault::Recipient, "mailbox_missing")),
+        Err((Fault::RecipientTransient, "maildir_foreign")),
+        Err((Fault::Recipient, "mailbox_name")),
+        Ok(()),
+    ];
+    assert_eq!(outcomes, expected);
+    for name in ["jane", "joe"] {
+        let folder = path(name).join("Maildir/.Lists.work");
+        assert_eq!(
+            files(&folder.join("new")).len(),
+            1,
+            "{name}: one for both of joe"
+        );
+        assert!(folder.join("maildirfolder").is_file());
+        assert!(path(name).join("Maildir/cur").is_dir());
+    }
+    std::fs::remove_dir_all(directory.path()).unwrap();
+    let outcomes = offer_to(&maildir, &["jane@x"]).await;
+    assert_eq!(outcomes, [Err((Fault::Destination, "maildir_missing"))]);
+    assert!(maildir.ready().await.is_err());
+}
+
+#[tokio::test]
+async fn a_folder_that_was_half_made_is_completed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Maildir");
+    let folder = path.join(".Archive");
+    for half in ["", "Maildir", "Maildir/.Archive", "Maildir/.Archive/new"] {
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(directory.path().join(half)).unwrap();
+        let maildir = maildirs(path.to_str().unwrap(), Some("Archive"));
+        offer(&maildir, b"").await.unwrap();
+        assert_eq!(files(&folder.join("new")).len(), 1, "{half}");
+        for part in ["cur", "tmp", "maildirfolder", "../tmp", "../new", "../cur"] {
+            assert!(folder.join(part).exists(), "{half}: {part}");
+        }
+    }
 }

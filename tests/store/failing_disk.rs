@@ -86,6 +86,35 @@ fn a_maildir_whose_folder_cannot_be_synced_gets_no_copy_more_at_each_try() {
 }
 
 #[test]
+fn a_new_folder_that_could_not_be_synced_has_no_message_until_it_is() {
+    let sent = messages(3);
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&dovecot, "");
+    // The quarantine is made first, then the Maildir. The next poll completes the Maildir first, and
+    // then makes its folder.
+    let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
+    let with_folder = text.replace(
+        "type = \"maildir\"\n",
+        "type = \"maildir\"\nfolder = \"Sub\"\n",
+    );
+    assert_ne!(text, with_folder);
+    place.configure(&with_folder);
+    let folder = place.path("out/.Sub");
+    for fault in ["maildir.made:2:error", "maildir.made:2:error"] {
+        let mut command = place.command(&["poll"]);
+        command.env("MAILFERRY_FAULT", fault);
+        let said = String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned();
+        assert!(said.contains("maildir_disk"), "{fault}: {said}");
+        assert!(!folder.join("tmp").exists(), "{fault}");
+    }
+    let mut later = place.command(&["poll"]);
+    faketime::at(&mut later, "+60m");
+    assert!(later.status().unwrap().success());
+    let new = std::fs::read_dir(folder.join("new")).unwrap();
+    assert_eq!(new.count(), sent.len());
+}
+
+#[test]
 fn a_maildir_that_could_not_be_synced_has_not_accepted_the_message() {
     for (fault, may_double) in [
         ("maildir.written:1:error", 0),

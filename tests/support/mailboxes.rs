@@ -69,6 +69,21 @@ impl Mailboxes {
         self.directory.path().join("dovecot.conf")
     }
 
+    /// The folder with the homes of its users.
+    pub fn homes(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What `doveadm` prints about a user's mail.
+    pub fn doveadm(&self, words: &[&str]) -> String {
+        let mut command = Command::new("/usr/bin/doveadm");
+        command.arg("-c").arg(self.configuration()).args(words);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// From now on the user `full` has room.
     pub fn make_room(&self) {
         let folder = self.directory.path().join("full/Maildir");

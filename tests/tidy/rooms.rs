@@ -134,6 +134,7 @@ const DOORS: &[(&str, &str)] = &[
     ("sha2", "spool/"),
     ("sha2", "net/tls.rs"),
     ("data_encoding", "mail/digest.rs"),
+    ("data_encoding", "mail/modified_utf7.rs"),
     ("data_encoding", "session/server/login.rs"),
     // Durations that the operator writes, and times that people read.
     ("humantime", "config/value/period.rs"),

@@ -1,18 +1,24 @@
 //! Maildirs.
 
-use std::path::PathBuf;
-
 use crate::config::delivery::DeliveryKind;
+use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
-use crate::config::value::{FilePath, Line, SenderSetting};
+use crate::config::source::At;
+use crate::config::value::{FileMode, FolderText, Line, PathText, SenderSetting};
+use crate::mail::{InvalidMailbox, MailboxPath};
 
 settings! {
     /// `type = "maildir"`
     struct MaildirTable {
         /// The folder that contains new, cur and tmp. It is created if the folder above it exists.
-        /// Messages are stored in order.
-        path: FilePath = Without::Required("\"/home/jane/Maildir\""),
+        /// Messages are stored in order. {account} stands for the account's name, and
+        /// {recipient_local} for the part of the recipient before the last @, in folder too. A
+        /// value that begins with a dot, or contains a slash or two dots, is refused.
+        path: PathText = Without::Required("\"/home/jane/Maildir\""),
+        /// A folder of that Maildir (Maildir++, as Dovecot and Courier have it). It is created with
+        /// the Maildir. A dot separates a folder from one in it.
+        folder: FolderText = Without::Otherwise("the INBOX", "\"Archive.2026\""),
         /// The envelope sender that goes into Return-Path where a message has none: "keep", that of
         /// the message; "null", none; or an address.
         sender: SenderSetting = Without::Default("\"keep\""),
@@ -20,6 +26,9 @@ settings! {
         /// is down, that is logged; it is asked again only while another delivery refuses the
         /// message too. An account needs at least one delivery without this.
         best_effort: bool = Without::Default("false"),
+        /// The mode of messages. A new folder gets the right to enter it where this has the right to
+        /// read.
+        mode: FileMode = Without::Default("\"0600\""),
         /// The owner of the messages, when mailferry runs as root.
         user: Line = Without::Otherwise(
             "the owner of the folder, or of the folder above it",
@@ -33,8 +42,11 @@ settings! {
 /// A Maildir.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MaildirConfig {
-    /// Its folder, which is created if the folder above it exists.
-    pub path: PathBuf,
+    /// Which Maildir, and which folder in it, gets a message; it is created if the folder above it
+    /// exists.
+    pub place: MailboxPath,
+    /// The mode of messages.
+    pub mode: u32,
     /// The owner of the messages; the owner of the folder if not given.
     pub user: Option<String>,
     /// The group of the messages; that of the folder or of the user if not given.
@@ -47,15 +59,35 @@ impl Resolver<'_> {
         header: &Header<'_>,
         table: MaildirTable,
     ) -> Option<(u64, DeliveryKind)> {
-        let path = self
-            .need_at(header, "path", table.path)
-            .map(|path| self.path(path));
+        let path = self.need_at(header, "path", table.path);
+        let mode = self.need(header, "mode", table.mode);
         let text = |given: Given<Line>| given.some().map(|line| line.value.0);
         let (user, group) = (text(table.user), text(table.group));
-        let path = path?;
-        Some((
-            1,
-            DeliveryKind::Maildir(MaildirConfig { path, user, group }),
-        ))
+        let place = self.place(path?, table.folder)?;
+        let maildir = MaildirConfig {
+            place,
+            mode: mode?.0,
+            user,
+            group,
+        };
+        Some((1, DeliveryKind::Maildir(maildir)))
+    }
+
+    fn place(&mut self, path: At<PathText>, folder: Given<FolderText>) -> Option<MailboxPath> {
+        let base = self.sources[path.place.source].folder();
+        let folder = folder.some();
+        let of_folder = folder.as_ref().map(|folder| folder.place);
+        let folder = folder.map(|folder| folder.value.0);
+        let why = match MailboxPath::new(&base, path.value.0, folder) {
+            Ok(place) => return Some(place),
+            Err(why) => why,
+        };
+        let (place, name) = match (&why, of_folder) {
+            (InvalidMailbox::Folder { .. }, Some(folder)) => (folder, "folder"),
+            _ => (path.place, "path"),
+        };
+        let (name, why) = (name.to_owned(), why.to_string());
+        self.complain(place, Complaint::Value { name, why });
+        None
     }
 }

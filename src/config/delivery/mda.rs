@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::config::delivery::DeliveryKind;
 use crate::config::error::Complaint;
-use crate::config::nearest::nearest;
 use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::SourcePlace;
-use crate::config::value::{CommandSetting, Count, ExitCodes, Line, Period, SenderSetting, Word};
+use crate::config::value::{
+    CommandSetting, Count, ExitCodes, Line, Period, SenderSetting, Word, no_placeholder,
+};
 use crate::mail::{ExitClass, LineEnds};
 
 settings! {
@@ -128,12 +129,7 @@ impl Resolver<'_> {
             } else if PLACEHOLDERS.contains(&word) {
                 continue;
             } else {
-                let near = nearest(word, PLACEHOLDERS);
-                let hint = near.map_or_else(
-                    || "use {sender}, {recipient}, {account} or {unique_id}".to_owned(),
-                    |near| format!("did you mean {{{near}}}?"),
-                );
-                format!("{{{word}}} is no placeholder; {hint}")
+                no_placeholder(word, &PLACEHOLDERS)
             };
             let name = "command".to_owned();
             self.complain(place, Complaint::Value { name, why });

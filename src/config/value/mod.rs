@@ -2,15 +2,19 @@
 
 mod host;
 mod list;
+mod mode;
 mod number;
 mod period;
+mod template;
 mod text;
 mod word;
 
 pub(super) use host::{HostName, is_loopback, is_private};
 pub(super) use list::{DeliveryNames, ExitCodes, Fingerprints};
+pub(super) use mode::FileMode;
 pub(super) use number::{Count, CountOr, Octets, OctetsOr, Port};
 pub(super) use period::{Interval, Keeping, Period};
+pub(super) use template::{FolderText, PathText, no_placeholder};
 pub(super) use text::{Address, CommandSetting, FilePath, Line, SenderSetting};
 pub(super) use word::Word;
 

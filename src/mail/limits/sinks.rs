@@ -3,6 +3,10 @@
 /// Messages in a Maildir that are not durable yet: each keeps a descriptor open until then.
 pub const MAILDIR_OPEN_MESSAGES_MAX: usize = 128;
 
+/// Folders of one destination that are remembered. Above it, those without mail under way are
+/// forgotten, and looked at again when mail comes.
+pub const MAILDIR_FOLDERS_MAX: usize = 1000;
+
 /// The age of a file in `tmp` of a Maildir from which it is a remainder, 36 hours: maildir(5) says
 /// so.
 pub const MAILDIR_TMP_SECONDS_MAX: u64 = 36 * 3600;

@@ -1,11 +1,12 @@
-//! The desk at which messages for one Maildir are written and made durable.
+//! The desk at which messages for the Maildirs of one destination are written and made durable.
 //!
 //! One thread writes offered messages, and another makes written messages durable. Messages that
 //! are written during one sync are collected for the next, so that many messages share one sync,
 //! and nothing waits for a timer.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -16,21 +17,20 @@ use crate::sink::maildir::name::{Measured, unique_name};
 use crate::sink::mda::FileUser;
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::worker::{Stage, Turn};
-use crate::sink::{Begin, Outcome, Refusal};
+use crate::sink::{Begin, Outcome};
 use crate::spool::Message;
 
 /// The state that the threads share.
 pub(super) struct Desk {
-    pub(super) folder: Folder,
     pub(super) offered: Arc<Stage<WriteJob>>,
     pub(super) written: Arc<Stage<Vec<NewCopy>>>,
     /// The number of messages that are in `tmp` and open.
     open: AtomicUsize,
-    swept: AtomicBool,
 }
 
 /// A message to write, and the caller that waits for the answer.
 pub(super) struct WriteJob {
+    pub(super) folder: Arc<Folder>,
     pub(super) message: Message,
     pub(super) trace: String,
     pub(super) sender: Sender,
@@ -40,6 +40,7 @@ pub(super) struct WriteJob {
 
 /// A message in `tmp`, and the caller that waits until it is durable.
 pub(super) struct NewCopy {
+    folder: Arc<Folder>,
     file: Written,
     answer: oneshot::Sender<Outcome>,
     place: FilePlace,
@@ -64,22 +65,17 @@ impl Drop for GoOn {
 }
 
 impl Desk {
-    /// The desk of a folder in which nothing was written yet.
-    pub(super) fn new(folder: Folder) -> Self {
+    /// A desk at which nothing was written yet.
+    pub(super) fn new() -> Self {
         Self {
-            folder,
             offered: Stage::new(1),
             written: Stage::new(1),
             open: AtomicUsize::new(0),
-            swept: AtomicBool::new(false),
         }
     }
 
     /// Writes offered messages to `tmp`, as far as more files may be open.
     pub(super) fn write(self: Arc<Self>, mut turn: Turn<WriteJob>) {
-        if !self.swept.swap(true, Ordering::Relaxed) {
-            self.folder.sweep();
-        }
         loop {
             let room = self.room();
             if room == 0 {
@@ -91,24 +87,27 @@ impl Desk {
             let Some(jobs) = turn.next(room) else {
                 return;
             };
-            let user = self.folder.user();
+            let mut last = None;
             let mut drafts = Vec::with_capacity(jobs.len());
             for job in jobs {
                 // Its offer was dropped: the caller would not learn that it was delivered.
                 if job.answer.is_closed() || !job.begin.begin() {
                     continue;
                 }
-                match self.draft(&job, user) {
+                let user = user_of(&job.folder, &mut last);
+                match draft(&job, user) {
                     Ok(file) => {
                         self.open.fetch_add(1, Ordering::SeqCst);
                         drafts.push(NewCopy {
+                            folder: job.folder,
                             file,
                             answer: job.answer,
                             place: FilePlace(Arc::clone(&self)),
                         });
                     }
                     Err(error) => {
-                        let _ = job.answer.send(Outcome::Refused(refusal(&error)));
+                        let refusal = job.folder.refusal(&error);
+                        let _ = job.answer.send(Outcome::Refused(refusal));
                     }
                 }
             }
@@ -131,21 +130,28 @@ impl Desk {
             // An offer that was dropped in the meantime would be delivered again.
             let drafts = batches.into_iter().flatten();
             let drafts = drafts.filter(|draft| !draft.answer.is_closed());
-            let drafts = drafts.map(|draft| (draft.file, (draft.answer, draft.place)));
-            let (files, waiting): (Vec<_>, Vec<_>) = drafts.unzip();
-            let published = self.folder.publish(files);
-            let (answers, places): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-            drop(places);
-            self.go_on();
-            for (answer, published) in answers.into_iter().zip(published) {
-                let outcome = match published {
-                    Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
-                    Err(error) => Outcome::Refused(refusal(&error)),
-                };
-                // If the offer was dropped after that, it is delivered again, because its caller
-                // does not know the result.
-                let _ = answer.send(outcome);
+            for (folder, drafts) in by_folder(drafts) {
+                self.publish_in(&folder, drafts);
             }
+        }
+    }
+
+    fn publish_in(self: &Arc<Self>, folder: &Folder, drafts: Vec<NewCopy>) {
+        let drafts = drafts.into_iter();
+        let drafts = drafts.map(|draft| (draft.file, (draft.answer, draft.place)));
+        let (files, waiting): (Vec<_>, Vec<_>) = drafts.unzip();
+        let published = folder.publish(files);
+        let (answers, places): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        drop(places);
+        self.go_on();
+        for (answer, published) in answers.into_iter().zip(published) {
+            let outcome = match published {
+                Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
+                Err(error) => Outcome::Refused(folder.refusal(&error)),
+            };
+            // If the offer was dropped after that, it is delivered again, because its caller
+            // does not know the result.
+            let _ = answer.send(outcome);
         }
     }
 
@@ -162,38 +168,58 @@ impl Desk {
             self.offered.resume(move |turn| desk.write(turn));
         }
     }
+}
 
-    /// Writes one message to tmp; creates the folder if it does not exist.
-    fn draft(&self, job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
-        let written = self.draft_once(job, user);
-        match written {
-            Err(MaildirError::Disk { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                self.folder.make()?;
-                self.draft_once(job, self.folder.user())
-            }
-            written => written,
+/// The user of a folder, which is looked up once for messages of one folder in a row.
+fn user_of(
+    folder: &Arc<Folder>,
+    last: &mut Option<(Arc<Folder>, Option<FileUser>)>,
+) -> Option<FileUser> {
+    match last {
+        Some((known, user)) if Arc::ptr_eq(known, folder) => *user,
+        _ => {
+            folder.sweep_once();
+            let user = folder.user();
+            *last = Some((Arc::clone(folder), user));
+            user
         }
-    }
-
-    fn draft_once(&self, job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
-        let layout = Layout {
-            line_ends: LineEnds::Lf,
-            return_path: true,
-            from_line: None,
-            without_from_lines: false,
-        };
-        self.folder.write(user, unique_name(), |file| {
-            let mut measured = Measured::new(file);
-            Rendering::new(&job.message, &job.trace, &job.sender, &layout)?
-                .write_to(&mut measured)?;
-            Ok(Some(measured.sizes()))
-        })
     }
 }
 
-/// Any failure of a Maildir concerns every message.
-pub(super) fn refusal(error: &MaildirError) -> Refusal {
-    Refusal::of_system(error.lack(), error.code(), error.to_string())
+/// The messages of each folder, in their order.
+fn by_folder(drafts: impl Iterator<Item = NewCopy>) -> Vec<(Arc<Folder>, Vec<NewCopy>)> {
+    let mut folders: Vec<(Arc<Folder>, Vec<NewCopy>)> = Vec::with_capacity(1);
+    for draft in drafts {
+        let mut known = folders.iter_mut().rev();
+        match known.find(|(folder, _)| Arc::ptr_eq(folder, &draft.folder)) {
+            Some((_, drafts)) => drafts.push(draft),
+            None => folders.push((Arc::clone(&draft.folder), vec![draft])),
+        }
+    }
+    folders
+}
+
+/// Writes one message to tmp; creates the folder if it does not exist.
+fn draft(job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
+    match draft_once(job, user) {
+        Err(MaildirError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            job.folder.make()?;
+            draft_once(job, job.folder.user())
+        }
+        written => written,
+    }
+}
+
+fn draft_once(job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
+    let layout = Layout {
+        line_ends: LineEnds::Lf,
+        return_path: true,
+        from_line: None,
+        without_from_lines: false,
+    };
+    job.folder.write(user, unique_name(), |file| {
+        let mut measured = Measured::new(file);
+        Rendering::new(&job.message, &job.trace, &job.sender, &layout)?.write_to(&mut measured)?;
+        Ok(Some(measured.sizes()))
+    })
 }

@@ -16,6 +16,14 @@ pub enum MaildirError {
         /// The Maildir.
         path: PathBuf,
     },
+    /// There is no folder for the Maildir of this recipient, and there is one for others.
+    #[error("cannot create the Maildir {path}, as there is no folder {folder}: create it, or \
+     mend the recipient", folder = .path.parent().unwrap_or(.path).display(),
+     path = .path.display())]
+    NoMailbox {
+        /// The Maildir.
+        path: PathBuf,
+    },
     /// The folder contains other files, and neither `tmp`, `new` nor `cur`.
     #[error("{path} has other files and is no Maildir: choose another path, or create tmp, new \
      and cur in it", path = .path.display())]
@@ -44,6 +52,7 @@ impl MaildirError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoParent { .. } => "maildir_missing",
+            Self::NoMailbox { .. } => "mailbox_missing",
             Self::NoMaildir { .. } => "maildir_foreign",
             Self::Disk { source, .. } => match Lack::of(source) {
                 Some(Lack::Room) => "maildir_full",
@@ -58,7 +67,21 @@ impl MaildirError {
     pub fn lack(&self) -> Option<Lack> {
         match self {
             Self::Disk { source, .. } => Lack::of(source),
-            Self::NoParent { .. } | Self::NoMaildir { .. } => None,
+            Self::NoParent { .. } | Self::NoMailbox { .. } | Self::NoMaildir { .. } => None,
+        }
+    }
+
+    /// Whether the rights, the quota or the contents of one Maildir are the reason, and others on
+    /// the same disk may be well.
+    pub(super) fn is_of_one_mailbox(&self) -> bool {
+        use io::ErrorKind::{AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded};
+        match self {
+            Self::NoMaildir { .. } | Self::NoMailbox { .. } => true,
+            Self::NoParent { .. } => false,
+            Self::Disk { source, .. } => matches!(
+                source.kind(),
+                AlreadyExists | NotADirectory | PermissionDenied | QuotaExceeded
+            ),
         }
     }
 }

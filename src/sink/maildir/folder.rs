@@ -2,18 +2,20 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::disk::{NewFile, make_private, sync_directory, sync_entries};
+use crate::disk::{NewFile, sync_directory, sync_entries};
 use crate::fault;
-use crate::mail::limits;
+use crate::mail::{Mailbox, limits};
 use crate::sink::maildir::MaildirError;
 use crate::sink::maildir::name::StoredSizes;
 use crate::sink::maildir::sync::{again, sync_all};
 use crate::sink::mda::{AsFileUser, FileUser};
+use crate::sink::{Fault, Refusal};
 
 /// A Maildir's folder. Every function here may block.
 ///
@@ -21,10 +23,24 @@ use crate::sink::mda::{AsFileUser, FileUser};
 /// place, the next message goes to the one that has the name.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
-    root: PathBuf,
-    files_of: FilesOf,
+    pub(super) root: PathBuf,
+    /// The Maildir that this is a folder of (Maildir++).
+    pub(super) within: Option<PathBuf>,
+    pub(super) settings: FolderSettings,
     /// Whether `new` was made durable the last time.
     syncs: Arc<AtomicBool>,
+    /// Whether `tmp` was swept.
+    swept: Arc<AtomicBool>,
+}
+
+/// What all folders of a destination have in common.
+#[derive(Clone, Debug)]
+pub(super) struct FolderSettings {
+    pub(super) files_of: FilesOf,
+    /// The mode of messages; folders get the rights to enter where this has those to read.
+    pub(super) mode: u32,
+    /// The folder above the Maildirs of all recipients, if they have one each.
+    pub(super) shared: Option<PathBuf>,
 }
 
 /// The owner of the files that are created in a folder.
@@ -47,74 +63,44 @@ pub(crate) struct Written {
 impl Folder {
     /// The Maildir at a path. Its files belong to the user that runs mailferry.
     pub(crate) fn new(root: &Path) -> Self {
-        Self::with_files_of(root, FilesOf::Us)
+        let settings = FolderSettings {
+            files_of: FilesOf::Us,
+            mode: PRIVATE,
+            shared: None,
+        };
+        Self::at(root, None, settings)
     }
 
-    /// The Maildir at a path.
-    pub(crate) fn with_files_of(root: &Path, files_of: FilesOf) -> Self {
+    /// A Maildir, or a folder of one.
+    pub(super) fn of(mailbox: &Mailbox, settings: FolderSettings) -> Self {
+        let within = mailbox.folder.is_some().then(|| mailbox.root.clone());
+        Self::at(&mailbox.path(), within, settings)
+    }
+
+    pub(super) fn at(root: &Path, within: Option<PathBuf>, settings: FolderSettings) -> Self {
         Self {
             root: root.to_owned(),
-            files_of,
+            within,
+            settings,
             syncs: Arc::default(),
+            swept: Arc::default(),
         }
     }
 
     /// The user to work as; `None` for our own.
     pub(crate) fn user(&self) -> Option<FileUser> {
-        match self.files_of {
+        match self.settings.files_of {
             FilesOf::Us => None,
             FilesOf::Owner => FileUser::owner_of(&self.root),
             FilesOf::User(user) => Some(user),
         }
     }
 
-    /// Creates the folder if its parent exists, and the missing ones of its three subfolders.
-    ///
-    /// Several processes and threads may do so at once. `tmp`, without which nothing is delivered,
-    /// is created last: if it exists, the names of the others are durable.
-    pub(crate) fn make(&self) -> Result<(), MaildirError> {
-        let _as_user = enter(self.user()).map_err(disk(BECOME, &self.root))?;
-        let [new, cur, tmp] = PARTS.map(|part| self.root.join(part));
-        if [&new, &cur, &tmp].into_iter().all(|part| part.is_dir()) {
-            return Ok(());
+    /// Sweeps the folder, at the first call.
+    pub(super) fn sweep_once(&self) {
+        if !self.swept.swap(true, Ordering::Relaxed) {
+            self.sweep();
         }
-        let parent = self.root.parent().filter(|parent| parent.is_dir());
-        if !self.exists()? {
-            if parent.is_none() {
-                let path = self.root.clone();
-                return Err(MaildirError::NoParent { path });
-            }
-            make_folder(&self.root)?;
-        }
-        make_folder(&new)?;
-        make_folder(&cur)?;
-        // The process that created the folder itself may not have reached this step yet. If it was
-        // an operator, the parent folder may be closed to us, or on a file system without sync.
-        match parent.map(sync_folder) {
-            Some(Err(error)) if !is_closed_or_deaf(&error) => return Err(error),
-            _ => {}
-        }
-        sync_folder(&self.root)?;
-        make_folder(&tmp)
-    }
-
-    /// Whether there is a folder with this name, and it is a Maildir or can become one. Changes
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`MaildirError::NoMaildir`] when it is something else; the system's error when it cannot be
-    /// read.
-    pub(crate) fn exists(&self) -> Result<bool, MaildirError> {
-        let listing = match fs::read_dir(&self.root) {
-            Ok(listing) => listing,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(disk("read", &self.root)(error)),
-        };
-        if is_foreign(listing) {
-            let path = self.root.clone();
-            return Err(MaildirError::NoMaildir { path });
-        }
-        Ok(true)
     }
 
     /// Removes files that crashed deliveries left in `tmp`. Maildir's own rule says that no file
@@ -146,6 +132,11 @@ impl Folder {
         let as_user = enter(user).map_err(disk(BECOME, &self.root))?;
         let file = NewFile::create(fs::OpenOptions::new().write(true), path.clone())
             .map_err(disk("create", &path))?;
+        if self.settings.mode != PRIVATE {
+            let rights = fs::Permissions::from_mode(self.settings.mode);
+            let set = file.file().set_permissions(rights);
+            set.map_err(disk("set the mode of", &path))?;
+        }
         // The message is read with our own rights.
         drop(as_user);
         let mut written = Written { file, name };
@@ -213,6 +204,22 @@ impl Folder {
         path
     }
 
+    /// The refusal for an error. Where each recipient has a Maildir, what is wrong with one says
+    /// nothing about the others.
+    pub(super) fn refusal(&self, error: &MaildirError) -> Refusal {
+        let fault = match error {
+            MaildirError::NoMailbox { .. } => Some(Fault::Recipient),
+            error if self.settings.shared.is_some() && error.is_of_one_mailbox() => {
+                Some(Fault::RecipientTransient)
+            }
+            _ => None,
+        };
+        match fault {
+            Some(fault) => Refusal::new(fault, error.code(), error.to_string()),
+            None => Refusal::of_system(error.lack(), error.code(), error.to_string()),
+        }
+    }
+
     /// The path of the Maildir.
     pub(crate) fn root(&self) -> &Path {
         &self.root
@@ -232,48 +239,20 @@ fn all_refused(
         .collect()
 }
 
-/// Whether a folder cannot be made durable because it is closed to us, or on a file system without
-/// sync. We cannot change that.
-fn is_closed_or_deaf(error: &MaildirError) -> bool {
-    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
-    let MaildirError::Disk { source, .. } = error else {
-        return false;
-    };
-    matches!(source.kind(), InvalidInput | NotFound | PermissionDenied)
-}
-
 /// Lets this thread work on files as a user, or as ourselves.
-fn enter(user: Option<FileUser>) -> io::Result<Option<AsFileUser>> {
+pub(super) fn enter(user: Option<FileUser>) -> io::Result<Option<AsFileUser>> {
     user.map(FileUser::enter).transpose()
 }
 
-const BECOME: &str = "become the owner of";
+pub(super) const BECOME: &str = "become the owner of";
 
 /// Makes the entries of a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
     sync_directory(path).map_err(disk("sync", path))
 }
 
-fn make_folder(path: &Path) -> Result<(), MaildirError> {
-    make_private(path).map(drop).map_err(disk("make", path))
-}
-
-/// The parts of a Maildir, in the order in which they are created.
-const PARTS: [&str; 3] = ["new", "cur", "tmp"];
-
-/// Whether a folder has no part of a Maildir, but more than a fresh file system or a shell leaves.
-/// It is read only once, because another process may begin to create a Maildir meanwhile.
-fn is_foreign(listing: fs::ReadDir) -> bool {
-    let mut occupied = false;
-    for entry in listing.flatten() {
-        let name = entry.file_name();
-        if PARTS.iter().any(|part| name == *part) {
-            return false;
-        }
-        occupied |= name != "lost+found" && !name.as_encoded_bytes().starts_with(b".");
-    }
-    occupied
-}
+/// The usual mode of messages: only their owner reads them.
+pub(super) const PRIVATE: u32 = 0o600;
 
 pub(crate) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MaildirError {
     let path = path.to_owned();
@@ -313,58 +292,5 @@ mod tests {
         }
         folder.sweep();
         assert!(!tmp.join("old").exists() && tmp.join("young").exists());
-    }
-
-    #[test]
-    fn a_folder_is_created_only_if_its_parent_exists() {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().unwrap();
-        let maildir = directory.path().join("Maildir");
-        Folder::new(&maildir).make().unwrap();
-        for part in ["", "tmp", "new", "cur"] {
-            let mode = fs::metadata(maildir.join(part))
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o777, 0o700, "{part}");
-        }
-        fs::remove_dir(maildir.join("tmp")).unwrap();
-        Folder::new(&maildir).make().unwrap();
-        assert!(maildir.join("tmp").is_dir());
-
-        let orphan = Folder::new(&directory.path().join("no/Maildir"))
-            .make()
-            .unwrap_err();
-        assert_eq!(orphan.code(), "maildir_missing");
-        let home = directory.path().join("home");
-        fs::create_dir(&home).unwrap();
-        fs::create_dir(home.join("lost+found")).unwrap();
-        Folder::new(&home).make().unwrap();
-        let full = directory.path().join("full");
-        fs::create_dir_all(full.join("documents")).unwrap();
-        assert_eq!(
-            Folder::new(&full).make().unwrap_err().code(),
-            "maildir_foreign"
-        );
-        assert!(!full.join("new").exists());
-    }
-
-    #[test]
-    fn a_folder_that_several_sinks_create_at_once_is_accepted_by_all_of_them() {
-        let directory = tempfile::tempdir().unwrap();
-        for round in 0..200 {
-            let folder = Folder::new(&directory.path().join(round.to_string()));
-            let together = std::sync::Barrier::new(4);
-            std::thread::scope(|scope| {
-                let make = || {
-                    together.wait();
-                    folder.make()
-                };
-                let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
-                for maker in makers {
-                    maker.join().unwrap().unwrap();
-                }
-            });
-        }
     }
 }

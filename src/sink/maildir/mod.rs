@@ -5,6 +5,8 @@
 mod desk;
 mod error;
 mod folder;
+mod folders;
+mod making;
 mod name;
 mod sync;
 
@@ -15,18 +17,34 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use crate::sink::mda::{FileUser, MdaError};
+use crate::mail::MailboxPath;
+use crate::sink::mda::MdaError;
 use crate::sink::{Begin, Fault, Offer, Outcome, Refusal, Sink};
 
-use desk::{Desk, WriteJob, refusal};
+use desk::{Desk, WriteJob};
 pub use error::MaildirError;
-use folder::FilesOf;
 pub(crate) use folder::{Folder, disk, sync_folder};
+use folders::Folders;
 
-/// A sink that stores messages in one Maildir, in the order of their offers. All recipients of an
-/// offer share one file.
+/// A sink that stores messages in Maildirs, in the order of their offers. Recipients of an offer
+/// that have one Maildir share one file.
 pub struct Maildir {
     desk: Arc<Desk>,
+    folders: Arc<Folders>,
+}
+
+/// The settings of a Maildir.
+#[derive(Clone, Debug)]
+pub struct MaildirSettings {
+    /// Which Maildir, and which folder in it, gets a message.
+    pub place: MailboxPath,
+    /// The mode of messages; only their owner may read them if it is not given.
+    pub mode: Option<u32>,
+    /// The owner of messages, which only root can choose; the owner of the folder, or of its parent
+    /// if the folder is new, if neither this nor `group` is given.
+    pub user: Option<String>,
+    /// The group of messages; that of the user or the folder if not given.
+    pub group: Option<String>,
 }
 
 impl Maildir {
@@ -36,29 +54,43 @@ impl Maildir {
     /// If we are root, files belong to the owner of the folder, or of its parent if the folder is
     /// new.
     pub fn new(path: &Path) -> Self {
-        Self::with_files_of(path, FilesOf::Owner)
+        Self::with(Folders::at(path))
     }
 
-    /// Like [`Self::new`], with files of a given user and group, which only root can create. Looks
-    /// them up, which may block.
+    /// Maildirs with these settings. Looks up users, which may block.
     ///
     /// # Errors
     /// [`MdaError`] when the user or group does not exist.
-    pub fn of_user(path: &Path, user: Option<&str>, group: Option<&str>) -> Result<Self, MdaError> {
-        if user.is_none() && group.is_none() {
-            return Ok(Self::new(path));
-        }
-        let named = FileUser::named(user, group)?;
-        Ok(Self::with_files_of(
-            path,
-            named.map_or(FilesOf::Us, FilesOf::User),
-        ))
+    pub fn of(settings: MaildirSettings) -> Result<Self, MdaError> {
+        Folders::new(settings).map(Self::with)
     }
 
-    fn with_files_of(path: &Path, files_of: FilesOf) -> Self {
+    fn with(folders: Folders) -> Self {
         Self {
-            desk: Arc::new(Desk::new(Folder::with_files_of(path, files_of))),
+            desk: Arc::new(Desk::new()),
+            folders: Arc::new(folders),
         }
+    }
+
+    /// Puts a message onto the desk for one folder.
+    fn put(
+        &self,
+        offer: Offer<'_>,
+        folder: Arc<Folder>,
+        begin: Begin,
+    ) -> oneshot::Receiver<Outcome> {
+        let (answer, answered) = oneshot::channel();
+        let job = WriteJob {
+            folder,
+            message: offer.message.clone(),
+            trace: offer.trace.to_owned(),
+            sender: offer.envelope.sender.clone(),
+            begin,
+            answer,
+        };
+        let desk = Arc::clone(&self.desk);
+        self.desk.offered.put(job, move |turn| desk.write(turn));
+        answered
     }
 }
 
@@ -69,33 +101,32 @@ impl Sink for Maildir {
 
     fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
-            let (answer, answered) = oneshot::channel();
-            let job = WriteJob {
-                message: offer.message.clone(),
-                trace: offer.trace.to_owned(),
-                sender: offer.envelope.sender.clone(),
-                begin,
-                answer,
-            };
-            let desk = Arc::clone(&self.desk);
-            self.desk.offered.put(job, move |turn| desk.write(turn));
-            let outcome = answered.await.unwrap_or_else(|_| stopped());
-            vec![outcome; offer.envelope.recipients.len()]
+            let sorted = self.folders.sort(&offer.origin.account, offer.envelope);
+            let put = |folder| self.put(offer, folder, begin.clone());
+            let waiting: Vec<_> = sorted.folders.into_iter().map(put).collect();
+            let mut outcomes = Vec::with_capacity(waiting.len());
+            for answered in waiting {
+                outcomes.push(answered.await.unwrap_or_else(|_| stopped()));
+            }
+            let of_each = sorted.of_recipients.into_iter().map(|place| match place {
+                Ok(at) => outcomes.get(at).cloned().unwrap_or_else(stopped),
+                Err(refusal) => Outcome::Refused(refusal),
+            });
+            of_each.collect()
         })
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Refusal>> {
-        let folder = self.desk.folder.clone();
+        let folders = Arc::clone(&self.folders);
         Box::pin(async move {
-            let made = spawn_blocking(move || folder.make()).await;
-            match made {
-                Ok(made) => made.map_err(|error| refusal(&error)),
-                Err(error) => Err(Refusal::new(
+            let made = spawn_blocking(move || folders.ready()).await;
+            made.unwrap_or_else(|error| {
+                Err(Refusal::new(
                     Fault::Destination,
                     "maildir_stopped",
                     error.to_string(),
-                )),
-            }
+                ))
+            })
         })
     }
 }
@@ -113,6 +144,12 @@ mod tests {
     use crate::mail::{AccountName, Envelope, Origin, Sender, UniqueId, limits};
     use crate::sink::worker::{Stage, Turn};
     use crate::spool::{Message, Spool};
+
+    fn folder_of(maildir: &Maildir) -> Arc<Folder> {
+        let account = AccountName::new("work").unwrap();
+        let mut sorted = maildir.folders.sort(&account, &envelope());
+        sorted.folders.pop().unwrap()
+    }
 
     async fn message() -> Message {
         let spool = Spool::new(&std::env::temp_dir());
@@ -143,6 +180,7 @@ mod tests {
         let message = message().await;
         let (dropped, _) = oneshot::channel();
         let job = WriteJob {
+            folder: folder_of(&maildir),
             message: message.clone(),
             trace: String::new(),
             sender: Sender::Null,
@@ -188,6 +226,7 @@ mod tests {
         let publishing = turn_of(&maildir.desk.written, Vec::new()).await;
         let (answer, _) = oneshot::channel();
         let dropped = WriteJob {
+            folder: folder_of(maildir),
             message: offer.message.clone(),
             trace: String::new(),
             sender: Sender::Null,
@@ -250,6 +289,7 @@ mod tests {
         let maildir = Maildir::new(&directory.path().join("Maildir"));
         let (answer, answered) = oneshot::channel();
         let job = WriteJob {
+            folder: folder_of(&maildir),
             message: message().await,
             trace: String::new(),
             sender: Sender::Null,
