@@ -21,7 +21,7 @@ use crate::sink::lmtp::{Lmtp, LmtpSettings};
 use crate::sink::maildir::{Maildir, MaildirSettings};
 use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
-use crate::sink::{Delivery, Destination, Refusal, Sink};
+use crate::sink::{Delivery, Destination, Refusal, Sink, TopLines};
 use crate::spool::Spool;
 use crate::telemetry::{Event, Reporter};
 
@@ -88,6 +88,7 @@ pub struct Wiring {
     deliveries: BTreeMap<String, Wired>,
 }
 
+#[derive(Clone)]
 struct Wired {
     from: config::DeliveryConfig,
     destination: Destination,
@@ -152,6 +153,7 @@ impl Wiring {
             DeliveryKind::Maildir(maildir) => {
                 let made = Maildir::of(MaildirSettings {
                     place: maildir.place.clone(),
+                    delivered_to: maildir.delivered_to,
                     mode: Some(maildir.mode),
                     user: maildir.user.clone(),
                     group: maildir.group.clone(),
@@ -185,6 +187,7 @@ impl Wiring {
             parallel: from.parallel,
             line_ends: mda.line_ends,
             from_line: mda.from_line,
+            delivered_to: mda.delivered_to,
             exit_codes: mda.exit_codes.clone(),
             environment: self.parts.children.clone(),
             helper: self.parts.helper.clone(),
@@ -319,7 +322,9 @@ fn delivery(
             .get(name)
             .ok_or_else(|| no_delivery(name, "delivers there, but no such delivery exists"))?;
         let sender = account.sender.as_ref().unwrap_or(&from.sender).clone();
-        Ok::<_, WiringError>((destination.clone().with_sender(sender), from.best_effort))
+        let top = TopLines::new(from.received, &from.add_header, &account.host);
+        let destination = destination.clone().with_sender(sender).with_top(top);
+        Ok::<_, WiringError>((destination, from.best_effort))
     };
     let mut delivery: Option<Delivery> = None;
     for name in &account.deliveries {
@@ -335,15 +340,6 @@ fn delivery(
         Some(name) => delivery.or(destination(name)?.0),
         None => delivery,
     })
-}
-
-impl Clone for Wired {
-    fn clone(&self) -> Self {
-        Self {
-            from: self.from.clone(),
-            destination: self.destination.clone(),
-        }
-    }
 }
 
 /// The configured login at a relay.

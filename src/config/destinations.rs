@@ -161,7 +161,8 @@ impl DeliveryTable {
                 let command = mda.command.get();
                 command.is_some_and(|command| command.mentions("{recipient}"))
             }
-            Self::Maildir(_) | Self::Unknown => false,
+            Self::Maildir(maildir) => maildir.needs_recipient(),
+            Self::Unknown => false,
         }
     }
 }

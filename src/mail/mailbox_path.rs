@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::mail::text::Shown;
-use crate::mail::{AccountName, Recipient, Template, modified_utf7};
+use crate::mail::{AccountName, Recipient, Template, limits, modified_utf7};
 
 /// Which Maildir, and which folder in it, gets the mail of a recipient of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum InvalidMailbox {
     #[error(
         "the name \"{name}\" is longer than {max} octets, which no file system stores",
         name = Shown::new(.0),
-        max = NAME_OCTETS_MAX
+        max = limits::FILE_NAME_OCTETS_MAX
     )]
     Long(String),
     /// The name of a folder.
@@ -146,7 +146,7 @@ impl MailboxPath {
     fn fill<'a>(&self, value: impl Fn(PathWord) -> &'a str) -> Result<Mailbox, InvalidMailbox> {
         let root = self.base.join(self.path.fill(&value));
         let long = root.components().find_map(|part| match part {
-            Component::Normal(name) if name.len() > NAME_OCTETS_MAX => Some(name),
+            Component::Normal(name) if name.len() > limits::FILE_NAME_OCTETS_MAX => Some(name),
             _ => None,
         });
         if let Some(name) = long {
@@ -200,7 +200,7 @@ fn directory_name(name: &str) -> Result<String, InvalidMailbox> {
         "the INBOX is the Maildir itself: leave out `folder`, or `INBOX.` at its beginning"
     } else {
         let directory = format!(".{}", modified_utf7(name));
-        if directory.len() <= NAME_OCTETS_MAX {
+        if directory.len() <= limits::FILE_NAME_OCTETS_MAX {
             return Ok(directory);
         }
         "it is too long for a file system"
@@ -208,9 +208,6 @@ fn directory_name(name: &str) -> Result<String, InvalidMailbox> {
     let name = name.to_owned();
     Err(InvalidMailbox::Folder { name, why })
 }
-
-/// NAME_MAX of Linux.
-const NAME_OCTETS_MAX: usize = 255;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -4,6 +4,7 @@
 //! RFCs.
 
 mod account;
+mod added_field;
 pub mod backoff;
 mod date;
 mod descriptors;
@@ -30,6 +31,7 @@ mod unique_id;
 mod who_acts;
 
 pub use account::{AccountName, InvalidAccountName};
+pub use added_field::{AddedField, FieldFacts, FieldWord, InvalidField};
 pub use date::Date;
 pub use descriptors::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, is_out_of_files};
 pub use digest::{Digest, HeadDigest, HeadDigests};

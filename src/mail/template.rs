@@ -1,7 +1,7 @@
 //! Texts in which words in braces stand for values.
 
-/// A text with placeholders such as `{account}`. A placeholder is a known word of lower-case letters
-/// and `_` in braces; other braces are text.
+/// A text with placeholders such as `{account}`. A placeholder is a known word of lower-case
+/// letters and `_` in braces; other braces are text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template<W> {
     text: Box<str>,

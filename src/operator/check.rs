@@ -153,7 +153,8 @@ impl Checker<'_> {
         self.problems.extend(problems);
         if let DeliveryKind::Maildir(maildir) = &delivery.kind {
             let accounts = config.accounts.values();
-            let accounts = accounts.filter(|one| one.enabled && one.delivery == delivery.name);
+            let goes_there = |one: &&Account| one.destinations().any(|name| *name == delivery.name);
+            let accounts = accounts.filter(|one| one.enabled).filter(goes_there);
             let found = check_maildirs::look(&title, maildir, accounts);
             self.problems.extend(found.problems);
             self.warnings.extend(found.warnings);

@@ -24,7 +24,7 @@ use futures_util::future::BoxFuture;
 pub use begin::Begin;
 pub use delivery::{
     Admitted, Attempt, Delivery, Destination, Missed, NotAdmitted, Receipt, RefusedBy,
-    RefusedTarget, Target, Targets, Undelivered,
+    RefusedTarget, Target, Targets, TopLines, Undelivered,
 };
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use offer::Offer;

@@ -10,8 +10,8 @@ pub struct Offer<'a> {
     pub origin: &'a Origin,
     /// Its sender and recipients.
     pub envelope: &'a Envelope,
-    /// The `Received` field to put on top: the whole field, folded, each line ended by LF; empty
-    /// for none.
+    /// The fields to put on top, `Received` the last of them: whole fields, folded, each line ended
+    /// by LF; empty for none.
     pub trace: &'a str,
     /// The message.
     pub message: &'a Message,

@@ -13,12 +13,15 @@ use crate::mail::LineEnds;
 
 /// The lines around a message.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Layout {
+pub struct Layout<'a> {
     /// The line ends.
     pub line_ends: LineEnds,
     /// Final delivery: add a `Return-Path` on top unless there is one above the first `Received`
     /// (RFC 5321 section 4.4).
     pub return_path: bool,
+    /// Final delivery: add a `Delivered-To` with this recipient on top (RFC 9228), if it is an
+    /// address.
+    pub delivered_to: Option<&'a str>,
     /// Add an mbox `From ` line with this time above everything, unless the message begins with
     /// one.
     pub from_line: Option<Timestamp>,
@@ -41,7 +44,7 @@ pub struct Rendering<'a> {
 }
 
 impl<'a> Rendering<'a> {
-    /// Prepares a message with this trace field on top, whose lines end in LF. Reads its head,
+    /// Prepares a message with these fields on top, whose lines end in LF. Reads its head,
     /// which may block if it is in a file.
     ///
     /// # Errors
@@ -50,7 +53,7 @@ impl<'a> Rendering<'a> {
         message: &'a Message,
         trace: &str,
         sender: &Sender,
-        layout: &Layout,
+        layout: &Layout<'_>,
     ) -> io::Result<Self> {
         let head = message.head_fields()?;
         let mut reader = message.reader();
@@ -74,6 +77,14 @@ impl<'a> Rendering<'a> {
             add_line(
                 &mut lead,
                 &format!("Return-Path: {sender}"),
+                layout.line_ends,
+            );
+        }
+        let is_address = |name: &&str| name.is_ascii() && name.contains('@');
+        if let Some(address) = layout.delivered_to.filter(is_address) {
+            add_line(
+                &mut lead,
+                &format!("Delivered-To: {address}"),
                 layout.line_ends,
             );
         }
@@ -187,7 +198,7 @@ mod tests {
         })
     }
 
-    fn rendered(octets: &[u8], layout: Layout) -> Vec<u8> {
+    fn rendered(octets: &[u8], layout: Layout<'_>) -> Vec<u8> {
         let message = message(octets);
         let mut out = Vec::new();
         let sender = Sender::from_path(b"s@x");
@@ -199,19 +210,21 @@ mod tests {
         out
     }
 
-    fn shown(octets: &[u8], layout: Layout) -> String {
+    fn shown(octets: &[u8], layout: Layout<'_>) -> String {
         String::from_utf8(rendered(octets, layout)).unwrap()
     }
 
-    const LOCAL: Layout = Layout {
+    const LOCAL: Layout<'static> = Layout {
         line_ends: LineEnds::Lf,
         return_path: true,
+        delivered_to: None,
         from_line: None,
         without_from_lines: false,
     };
-    const NETWORK: Layout = Layout {
+    const NETWORK: Layout<'static> = Layout {
         line_ends: LineEnds::Network,
         return_path: false,
+        delivered_to: None,
         from_line: None,
         without_from_lines: true,
     };
@@ -263,6 +276,23 @@ mod tests {
             shown(b"Subject: x\r\n\r\nbody", NETWORK),
             "Received: from a\r\n\tby b\r\nSubject: x\r\n\r\nbody\r\n"
         );
+    }
+
+    #[test]
+    fn the_recipient_is_named_below_the_return_path_if_it_is_an_address() {
+        for (recipient, line) in [
+            ("jane@home.lan", "Delivered-To: jane@home.lan\n"),
+            ("jane", ""),
+            ("j\u{fc}rgen@home.lan", ""),
+        ] {
+            let layout = Layout {
+                delivered_to: Some(recipient),
+                ..LOCAL
+            };
+            let expected =
+                format!("Return-Path: <s@x>\n{line}Received: from a\n\tby b\nSubject: x\n\n");
+            assert_eq!(shown(b"Subject: x\r\n\r\n", layout), expected);
+        }
     }
 
     #[test]

@@ -93,6 +93,7 @@ async fn delivers_byte_for_byte(
     let layout = Layout {
         line_ends: LineEnds::Lf,
         return_path: true,
+        delivered_to: None,
         from_line: None,
         without_from_lines: false,
     };

@@ -9,6 +9,9 @@ use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 
 use crate::support::mail::{self, RECEIVED, envelope, message};
 
+/// What stands above the trace.
+const TOP: &str = "Return-Path: <s@x>\nDelivered-To: jane@home.lan\n";
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let listing = std::fs::read_dir(folder).unwrap();
     listing.map(|entry| entry.unwrap().path()).collect()
@@ -44,7 +47,7 @@ async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_sizes()
         } else {
             "\n"
         };
-        let mut expected = format!("Return-Path: <s@x>\n{RECEIVED}{separator}").into_bytes();
+        let mut expected = format!("{TOP}{RECEIVED}{separator}").into_bytes();
         for line in octets.split_inclusive(|&b| b == b'\n') {
             match line.strip_suffix(b"\r\n") {
                 Some(line) => expected.extend([line, b"\n"].concat()),
@@ -175,6 +178,7 @@ fn maildirs(path: &str, folder: Option<&str>) -> Maildir {
     let place = MailboxPath::new(Path::new(""), read(path), folder.map(read)).unwrap();
     Maildir::of(MaildirSettings {
         place,
+        delivered_to: true,
         mode: None,
         user: None,
         group: None,

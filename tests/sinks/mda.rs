@@ -55,6 +55,19 @@ async fn an_mda_that_wants_crlf_and_a_from_line_gets_them() {
 }
 
 #[tokio::test]
+async fn an_mda_gets_the_name_of_its_recipient_on_top() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = script(directory.path(), "cat > $1/mail", &[]);
+    settings.delivered_to = true;
+    accepted(settings, b"A: b\r\n\r\n").await;
+    let top = "Return-Path: <s@x>\nDelivered-To: jane@home.lan\n";
+    assert_eq!(
+        written(directory.path(), "mail"),
+        format!("{top}{RECEIVED}A: b\n\n")
+    );
+}
+
+#[tokio::test]
 async fn standard_input_is_a_complete_file_at_its_beginning() {
     for octets in [SMALL.to_vec(), vec![b'x'; 600_000]] {
         let directory = tempfile::tempdir().unwrap();

@@ -12,3 +12,4 @@ mod refusal_property;
 mod refusals;
 mod relay;
 mod relay_refusals;
+mod top_lines;

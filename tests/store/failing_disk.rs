@@ -90,8 +90,8 @@ fn a_new_folder_that_could_not_be_synced_has_no_message_until_it_is() {
     let sent = messages(3);
     let dovecot = Dovecot::with(&sent);
     let place = place(&dovecot, "");
-    // The quarantine is made first, then the Maildir. The next poll completes the Maildir first, and
-    // then makes its folder.
+    // The quarantine is made first, then the Maildir. The next poll completes the Maildir, and then
+    // makes its folder.
     let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
     let with_folder = text.replace(
         "type = \"maildir\"\n",

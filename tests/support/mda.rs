@@ -42,6 +42,7 @@ pub fn settings(directory: &Path, command: &[&str]) -> MdaSettings {
         parallel: 1,
         line_ends: LineEnds::Lf,
         from_line: false,
+        delivered_to: false,
         exit_codes: BTreeMap::new(),
         environment: Vec::new(),
         helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_mailferry"))),

@@ -76,7 +76,7 @@ pub fn delivered_in(maildir: &Path) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-/// A delivered message without the lines of mailferry: a Return-Path, the Received field, and the
+/// A delivered message without the lines of mailferry: Return-Path, Delivered-To, Received, and the
 /// empty line for a message without header.
 pub fn without_our_fields(octets: &[u8]) -> Vec<u8> {
     let end = |octets: &[u8]| {
@@ -93,8 +93,14 @@ pub fn without_our_fields(octets: &[u8]) -> Vec<u8> {
         rest.starts_with(b"Received: from ")
             && String::from_utf8_lossy(&rest[..end(rest)]).contains("(mailferry account ")
     };
-    if rest.starts_with(b"Return-Path: ") && ours(&rest[end(rest)..]) {
-        rest = &rest[end(rest)..];
+    let mut top = rest;
+    for name in [&b"Return-Path: "[..], b"Delivered-To: "] {
+        if top.starts_with(name) {
+            top = &top[end(top)..];
+        }
+    }
+    if ours(top) {
+        rest = top;
     }
     assert!(
         ours(rest),

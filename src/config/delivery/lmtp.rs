@@ -9,7 +9,7 @@ use crate::config::resolve::{Header, Resolver, TlsSettings, chosen, count};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::At;
 use crate::config::value::{
-    Count, FilePath, Fingerprints, HostName, Period, Port, SenderSetting, Word,
+    AddedFields, Count, FilePath, Fingerprints, HostName, Period, Port, SenderSetting, Word,
 };
 use crate::config::{LMTP_PORT, SUBMIT_PORTS};
 use crate::mail::{ServerAddress, TlsMode, TlsPolicy, limits};
@@ -50,6 +50,16 @@ settings! {
         /// is down, that is logged; it is asked again only while another delivery refuses the
         /// message too. An account needs at least one delivery without this.
         best_effort: bool = Without::Default("false"),
+        /// Whether to put a Received field of mailferry on top. Without it, mail that comes back is
+        /// only noticed by the fields of other servers.
+        received: bool = Without::Default("true"),
+        /// Header fields to put on top, above Received, with {account}, {recipient}, {host} (the
+        /// POP3 server) and {unique_id}. One with {recipient} is left out where a message has
+        /// several.
+        add_header: AddedFields = Without::Otherwise(
+            "none",
+            "{ X-Fetched-From = \"{account}\" }",
+        ),
         /// How long each step of the LMTP session may take.
         timeout: Period<1, 86_400> = Without::Default("\"5m\""),
         /// How many connections are used at the same time. With 1, messages are delivered in order.

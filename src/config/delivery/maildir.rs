@@ -5,8 +5,8 @@ use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::At;
-use crate::config::value::{FileMode, FolderText, Line, PathText, SenderSetting};
-use crate::mail::{InvalidMailbox, MailboxPath};
+use crate::config::value::{AddedFields, FileMode, FolderText, Line, PathText, SenderSetting};
+use crate::mail::{InvalidMailbox, MailboxPath, PathWord, Template};
 
 settings! {
     /// `type = "maildir"`
@@ -26,8 +26,21 @@ settings! {
         /// is down, that is logged; it is asked again only while another delivery refuses the
         /// message too. An account needs at least one delivery without this.
         best_effort: bool = Without::Default("false"),
-        /// The mode of messages. A new folder gets the right to enter it where this has the right to
-        /// read.
+        /// Whether to put a Delivered-To field with the recipient on top. A recipient without
+        /// domain gets none.
+        delivered_to: bool = Without::Default("true"),
+        /// Whether to put a Received field of mailferry on top. Without it, mail that comes back is
+        /// only noticed by the fields of other servers.
+        received: bool = Without::Default("true"),
+        /// Header fields to put on top, above Received, with {account}, {recipient}, {host} (the
+        /// POP3 server) and {unique_id}. One with {recipient} is left out where a message has
+        /// several.
+        add_header: AddedFields = Without::Otherwise(
+            "none",
+            "{ X-Fetched-From = \"{account}\" }",
+        ),
+        /// The mode of messages. A new folder gets the right to enter it where this has the right
+        /// to read.
         mode: FileMode = Without::Default("\"0600\""),
         /// The owner of the messages, when mailferry runs as root.
         user: Line = Without::Otherwise(
@@ -45,12 +58,24 @@ pub struct MaildirConfig {
     /// Which Maildir, and which folder in it, gets a message; it is created if the folder above it
     /// exists.
     pub place: MailboxPath,
+    /// Whether a `Delivered-To` field goes on top.
+    pub delivered_to: bool,
     /// The mode of messages.
     pub mode: u32,
     /// The owner of the messages; the owner of the folder if not given.
     pub user: Option<String>,
     /// The group of the messages; that of the folder or of the user if not given.
     pub group: Option<String>,
+}
+
+impl MaildirTable {
+    /// Whether a recipient decides which Maildir gets a message.
+    pub(in crate::config) fn needs_recipient(&self) -> bool {
+        let path = self.path.get().map(|path| &path.0);
+        let folder = self.folder.get().map(|folder| &folder.0);
+        let mut words = path.into_iter().chain(folder).flat_map(Template::words);
+        words.any(|word| word == PathWord::RecipientLocal)
+    }
 }
 
 impl Resolver<'_> {
@@ -61,11 +86,13 @@ impl Resolver<'_> {
     ) -> Option<(u64, DeliveryKind)> {
         let path = self.need_at(header, "path", table.path);
         let mode = self.need(header, "mode", table.mode);
+        let delivered_to = self.need(header, "delivered_to", table.delivered_to);
         let text = |given: Given<Line>| given.some().map(|line| line.value.0);
         let (user, group) = (text(table.user), text(table.group));
         let place = self.place(path?, table.folder)?;
         let maildir = MaildirConfig {
             place,
+            delivered_to: delivered_to?,
             mode: mode?.0,
             user,
             group,

@@ -1,6 +1,7 @@
 //! Programs that accept messages (MDAs).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config::delivery::DeliveryKind;
@@ -9,7 +10,8 @@ use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::SourcePlace;
 use crate::config::value::{
-    CommandSetting, Count, ExitCodes, Line, Period, SenderSetting, Word, no_placeholder,
+    AddedFields, CommandSetting, Count, ExitCodes, Line, Period, SenderSetting, Word,
+    no_placeholder,
 };
 use crate::mail::{ExitClass, LineEnds};
 
@@ -35,6 +37,22 @@ settings! {
         /// is down, that is logged; it is asked again only while another delivery refuses the
         /// message too. An account needs at least one delivery without this.
         best_effort: bool = Without::Default("false"),
+        /// Whether to put a Delivered-To field with the recipient on top. A recipient without
+        /// domain gets none.
+        delivered_to: bool = Without::Otherwise(
+            "true; false for a program named sendmail, as its mail server may take it for a loop",
+            "true",
+        ),
+        /// Whether to put a Received field of mailferry on top. Without it, mail that comes back is
+        /// only noticed by the fields of other servers.
+        received: bool = Without::Default("true"),
+        /// Header fields to put on top, above Received, with {account}, {recipient}, {host} (the
+        /// POP3 server) and {unique_id}. One with {recipient} is left out where a message has
+        /// several.
+        add_header: AddedFields = Without::Otherwise(
+            "none",
+            "{ X-Fetched-From = \"{account}\" }",
+        ),
         /// The user that runs the program, when mailferry runs as root.
         user: Line = Without::Otherwise("the user that runs mailferry", "\"vmail\""),
         /// The group that runs the program.
@@ -75,6 +93,8 @@ pub struct MdaConfig {
     pub timeout: Duration,
     /// How lines end on its standard input.
     pub line_ends: LineEnds,
+    /// Whether a `Delivered-To` field goes on top.
+    pub delivered_to: bool,
     /// Whether an mbox `From ` line goes before the message.
     pub from_line: bool,
     /// Exit codes with another meaning than usual.
@@ -100,8 +120,11 @@ impl Resolver<'_> {
         let line_ends = self.need(header, "line_ends", table.line_ends);
         let from_line = self.need(header, "from_line", table.from_line);
         let text = |given: Given<Line>| given.some().map(|line| line.value.0);
+        let command = command?.value;
+        let delivered_to = table.delivered_to.some().map(|given| given.value);
         let mda = MdaConfig {
-            command: command?.value,
+            delivered_to: delivered_to.unwrap_or_else(|| !is_sendmail(&command)),
+            command,
             user: text(table.user),
             group: text(table.group),
             timeout: timeout?.duration(),
@@ -135,6 +158,13 @@ impl Resolver<'_> {
             self.complain(place, Complaint::Value { name, why });
         }
     }
+}
+
+/// Whether a program hands mail to a mail server.
+fn is_sendmail(command: &[String]) -> bool {
+    let program = command.first().map(Path::new);
+    let name = program.and_then(Path::file_name);
+    name.is_some_and(|name| name == "sendmail")
 }
 
 /// The lower-case words in braces of an argument, which look like placeholders. Other braces are

@@ -8,7 +8,7 @@ mod smtp;
 use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::Table;
 use crate::config::source::At;
-use crate::mail::SenderChoice;
+use crate::mail::{AddedField, SenderChoice};
 
 pub use lmtp::LmtpConfig;
 pub use maildir::MaildirConfig;
@@ -32,6 +32,10 @@ pub struct DeliveryConfig {
     pub sender: SenderChoice,
     /// Whether a message counts as delivered without it.
     pub best_effort: bool,
+    /// Whether it puts a `Received` field on top.
+    pub received: bool,
+    /// The header fields that it puts above that.
+    pub add_header: Vec<AddedField>,
     /// The type of the destination.
     pub kind: DeliveryKind,
 }
@@ -86,14 +90,17 @@ impl Resolver<'_> {
             place: table.place,
         };
         let best_effort = table.value.is_best_effort();
-        let sender = match &table.value {
-            DeliveryTable::Mda(table) => &table.sender,
-            DeliveryTable::Smtp(table) => &table.sender,
-            DeliveryTable::Lmtp(table) => &table.sender,
-            DeliveryTable::Maildir(table) => &table.sender,
+        // The settings that every type has.
+        let (sender, received, added) = match &table.value {
+            DeliveryTable::Mda(table) => (&table.sender, &table.received, &table.add_header),
+            DeliveryTable::Smtp(table) => (&table.sender, &table.received, &table.add_header),
+            DeliveryTable::Lmtp(table) => (&table.sender, &table.received, &table.add_header),
+            DeliveryTable::Maildir(table) => (&table.sender, &table.received, &table.add_header),
             DeliveryTable::Unknown => return None,
         };
         let sender = sender.get().map(|given| given.0.clone());
+        let received = received.get().copied().unwrap_or(true);
+        let add_header = added.get().map(|given| given.0.clone());
         let (parallel, kind) = match table.value {
             DeliveryTable::Mda(table) => self.mda(&header, table.over(&built_in()))?,
             DeliveryTable::Smtp(table) => self.smtp(&header, table.over(&built_in()))?,
@@ -106,6 +113,8 @@ impl Resolver<'_> {
             parallel: count(parallel),
             sender: sender.unwrap_or_default(),
             best_effort,
+            received,
+            add_header: add_header.unwrap_or_default(),
             kind,
         })
     }

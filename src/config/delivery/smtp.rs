@@ -7,7 +7,7 @@ use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::value::{
-    Count, FilePath, Fingerprints, HostName, Line, Period, Port, SenderSetting, Word,
+    AddedFields, Count, FilePath, Fingerprints, HostName, Line, Period, Port, SenderSetting, Word,
 };
 use crate::config::{SUBMIT_PORTS, SecretSource};
 use crate::mail::{TlsMode, TlsPolicy};
@@ -57,6 +57,16 @@ settings! {
         /// is down, that is logged; it is asked again only while another delivery refuses the
         /// message too. An account needs at least one delivery without this.
         best_effort: bool = Without::Default("false"),
+        /// Whether to put a Received field of mailferry on top. Without it, mail that comes back is
+        /// only noticed by the fields of other servers.
+        received: bool = Without::Default("true"),
+        /// Header fields to put on top, above Received, with {account}, {recipient}, {host} (the
+        /// POP3 server) and {unique_id}. One with {recipient} is left out where a message has
+        /// several.
+        add_header: AddedFields = Without::Otherwise(
+            "none",
+            "{ X-Fetched-From = \"{account}\" }",
+        ),
         /// The name that mailferry gives in EHLO.
         helo: HostName = Without::Otherwise("the name of this machine", "\"mx.home.lan\""),
         /// How long each step of the SMTP session may take.

@@ -1,5 +1,6 @@
 //! The kinds of values that settings have. Each says in its error what it expected.
 
+mod field;
 mod host;
 mod list;
 mod mode;
@@ -9,6 +10,7 @@ mod template;
 mod text;
 mod word;
 
+pub(super) use field::AddedFields;
 pub(super) use host::{HostName, is_loopback, is_private};
 pub(super) use list::{DeliveryNames, ExitCodes, Fingerprints};
 pub(super) use mode::FileMode;

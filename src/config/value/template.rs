@@ -34,7 +34,10 @@ impl TryFrom<String> for FolderText {
 }
 
 /// Reads a text with these placeholders.
-fn read<W: Copy>(text: &str, known: &[(&'static str, W)]) -> Result<Template<W>, String> {
+pub(super) fn read<W: Copy>(
+    text: &str,
+    known: &[(&'static str, W)],
+) -> Result<Template<W>, String> {
     let names = known.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     Template::parse(text, known).map_err(|word| no_placeholder(&word, &names))
 }

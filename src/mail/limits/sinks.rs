@@ -3,6 +3,16 @@
 /// Messages in a Maildir that are not durable yet: each keeps a descriptor open until then.
 pub const MAILDIR_OPEN_MESSAGES_MAX: usize = 128;
 
+/// A header field that the operator adds, without its line ends: RFC 5322 section 2.1.1 allows this
+/// for a line.
+pub const ADDED_FIELD_OCTETS_MAX: usize = 998;
+
+/// The name of such a field: it leaves room for a value on its line.
+pub const FIELD_NAME_OCTETS_MAX: usize = 60;
+
+/// The name of a file or folder: NAME_MAX of Linux.
+pub const FILE_NAME_OCTETS_MAX: usize = 255;
+
 /// Folders of one destination that are remembered. Above it, those without mail under way are
 /// forgotten, and looked at again when mail comes.
 pub const MAILDIR_FOLDERS_MAX: usize = 1000;

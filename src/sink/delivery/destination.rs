@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::mail::{Envelope, SenderChoice};
-use crate::sink::delivery::{Attempt, Target};
+use crate::sink::delivery::{Attempt, Target, TopLines};
 use crate::sink::{Begin, Fault, Gate, Offer, Outcome, Refusal, Sink};
 
 /// One destination of messages: its configured name, the sink that delivers there, and the gate
@@ -21,6 +21,8 @@ pub struct Destination {
     pub sender: SenderChoice,
     /// Whether a message counts as delivered without it.
     pub is_best_effort: bool,
+    /// The lines that it puts on top of messages.
+    pub top: TopLines,
 }
 
 /// The answers of one destination to one offer.
@@ -45,6 +47,7 @@ impl Destination {
             gate,
             sender: SenderChoice::Keep,
             is_best_effort: false,
+            top: TopLines::default(),
         }
     }
 
@@ -61,6 +64,12 @@ impl Destination {
             is_best_effort,
             ..self
         }
+    }
+
+    /// Returns the same destination, which puts these lines on top.
+    #[must_use]
+    pub fn with_top(self, top: TopLines) -> Self {
+        Self { top, ..self }
     }
 
     /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
@@ -97,8 +106,10 @@ impl Destination {
     /// turn.
     async fn in_turn(&self, envelope: &Envelope, attempt: &Attempt<'_>) -> Option<Vec<Outcome>> {
         let begin = Begin::default();
+        let trace = self.top.of(&attempt.offer, envelope);
         let offer = Offer {
             envelope,
+            trace: &trace,
             ..attempt.offer
         };
         let mut answer = self.sink.offer_in_turn(offer, begin.clone());

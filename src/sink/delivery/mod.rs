@@ -6,6 +6,7 @@ mod destination;
 mod fallback;
 mod receipt;
 mod targets;
+mod top_lines;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -25,6 +26,7 @@ pub use best_effort::Missed;
 pub use destination::Destination;
 pub use receipt::Receipt;
 pub use targets::{RefusedTarget, Target, Targets};
+pub use top_lines::TopLines;
 
 /// The destinations of an account's messages: one or several, and perhaps a fallback. A message is
 /// delivered when all of them that are not `best_effort` have accepted it, or when the fallback

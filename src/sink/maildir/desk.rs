@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 
-use crate::mail::{LineEnds, Sender, limits};
+use crate::mail::{LineEnds, Recipient, Sender, limits};
 use crate::sink::maildir::MaildirError;
 use crate::sink::maildir::folder::{Folder, Written};
 use crate::sink::maildir::name::{Measured, unique_name};
@@ -34,6 +34,8 @@ pub(super) struct WriteJob {
     pub(super) message: Message,
     pub(super) trace: String,
     pub(super) sender: Sender,
+    /// The recipient to name on top.
+    pub(super) recipient: Option<Recipient>,
     pub(super) begin: Begin,
     pub(super) answer: oneshot::Sender<Outcome>,
 }
@@ -214,6 +216,7 @@ fn draft_once(job: &WriteJob, user: Option<FileUser>) -> Result<Written, Maildir
     let layout = Layout {
         line_ends: LineEnds::Lf,
         return_path: true,
+        delivered_to: job.recipient.as_ref().map(Recipient::as_str),
         from_line: None,
         without_from_lines: false,
     };

@@ -30,6 +30,20 @@ pub(super) struct Sorted {
     pub(super) of_recipients: Vec<Result<usize, Refusal>>,
 }
 
+impl Sorted {
+    /// The recipient of a folder, if it has just one.
+    pub(super) fn only_recipient<'a>(
+        &self,
+        at: usize,
+        envelope: &'a Envelope,
+    ) -> Option<&'a Recipient> {
+        let places = self.of_recipients.iter().zip(&envelope.recipients);
+        let mut those = places.filter(|(place, _)| **place == Ok(at));
+        let (_, first) = those.next()?;
+        those.next().is_none().then_some(first)
+    }
+}
+
 impl Folders {
     /// One Maildir at a path.
     pub(super) fn at(path: &Path) -> Self {
@@ -52,6 +66,7 @@ impl Folders {
             mode,
             user,
             group,
+            delivered_to: _,
         } = settings;
         let files_of = if user.is_none() && group.is_none() {
             FilesOf::Owner

@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use crate::mail::MailboxPath;
+use crate::mail::{MailboxPath, Recipient};
 use crate::sink::mda::MdaError;
 use crate::sink::{Begin, Fault, Offer, Outcome, Refusal, Sink};
 
@@ -31,6 +31,7 @@ use folders::Folders;
 pub struct Maildir {
     desk: Arc<Desk>,
     folders: Arc<Folders>,
+    delivered_to: bool,
 }
 
 /// The settings of a Maildir.
@@ -38,6 +39,8 @@ pub struct Maildir {
 pub struct MaildirSettings {
     /// Which Maildir, and which folder in it, gets a message.
     pub place: MailboxPath,
+    /// Whether a `Delivered-To` field goes on top of a message.
+    pub delivered_to: bool,
     /// The mode of messages; only their owner may read them if it is not given.
     pub mode: Option<u32>,
     /// The owner of messages, which only root can choose; the owner of the folder, or of its parent
@@ -54,7 +57,7 @@ impl Maildir {
     /// If we are root, files belong to the owner of the folder, or of its parent if the folder is
     /// new.
     pub fn new(path: &Path) -> Self {
-        Self::with(Folders::at(path))
+        Self::with(Folders::at(path), true)
     }
 
     /// Maildirs with these settings. Looks up users, which may block.
@@ -62,13 +65,15 @@ impl Maildir {
     /// # Errors
     /// [`MdaError`] when the user or group does not exist.
     pub fn of(settings: MaildirSettings) -> Result<Self, MdaError> {
-        Folders::new(settings).map(Self::with)
+        let delivered_to = settings.delivered_to;
+        Ok(Self::with(Folders::new(settings)?, delivered_to))
     }
 
-    fn with(folders: Folders) -> Self {
+    fn with(folders: Folders, delivered_to: bool) -> Self {
         Self {
             desk: Arc::new(Desk::new()),
             folders: Arc::new(folders),
+            delivered_to,
         }
     }
 
@@ -76,7 +81,7 @@ impl Maildir {
     fn put(
         &self,
         offer: Offer<'_>,
-        folder: Arc<Folder>,
+        (folder, recipient): (Arc<Folder>, Option<Recipient>),
         begin: Begin,
     ) -> oneshot::Receiver<Outcome> {
         let (answer, answered) = oneshot::channel();
@@ -85,6 +90,7 @@ impl Maildir {
             message: offer.message.clone(),
             trace: offer.trace.to_owned(),
             sender: offer.envelope.sender.clone(),
+            recipient: recipient.filter(|_| self.delivered_to),
             begin,
             answer,
         };
@@ -102,8 +108,12 @@ impl Sink for Maildir {
     fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let sorted = self.folders.sort(&offer.origin.account, offer.envelope);
-            let put = |folder| self.put(offer, folder, begin.clone());
-            let waiting: Vec<_> = sorted.folders.into_iter().map(put).collect();
+            let put = |(at, folder): (usize, &Arc<Folder>)| {
+                let recipient = sorted.only_recipient(at, offer.envelope);
+                let place = (Arc::clone(folder), recipient.cloned());
+                self.put(offer, place, begin.clone())
+            };
+            let waiting: Vec<_> = sorted.folders.iter().enumerate().map(put).collect();
             let mut outcomes = Vec::with_capacity(waiting.len());
             for answered in waiting {
                 outcomes.push(answered.await.unwrap_or_else(|_| stopped()));
@@ -184,6 +194,7 @@ mod tests {
             message: message.clone(),
             trace: String::new(),
             sender: Sender::Null,
+            recipient: None,
             begin: Begin::default(),
             answer: dropped,
         };
@@ -230,6 +241,7 @@ mod tests {
             message: offer.message.clone(),
             trace: String::new(),
             sender: Sender::Null,
+            recipient: None,
             begin: Begin::default(),
             answer,
         };
@@ -293,6 +305,7 @@ mod tests {
             message: message().await,
             trace: String::new(),
             sender: Sender::Null,
+            recipient: None,
             begin: Begin::default(),
             answer,
         };

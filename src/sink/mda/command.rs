@@ -171,6 +171,11 @@ impl Fact {
 }
 
 impl Facts {
+    /// The recipient.
+    pub(super) fn recipient(&self) -> &str {
+        &self.recipient
+    }
+
     /// The facts of one delivery to one recipient.
     pub(super) fn new(origin: &Origin, envelope: &Envelope, recipient: &Recipient) -> Self {
         let (sender_argument, sender_variable) = match &envelope.sender {

@@ -114,6 +114,7 @@ impl MdaRunner {
         let layout = Layout {
             line_ends: settings.line_ends,
             return_path: true,
+            delivered_to: settings.delivered_to.then(|| facts.recipient()),
             from_line: settings.from_line.then(|| settings.clock.now()),
             without_from_lines: false,
         };

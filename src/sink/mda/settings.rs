@@ -31,6 +31,8 @@ pub struct MdaSettings {
     pub line_ends: LineEnds,
     /// Whether an mbox `From ` line goes on top.
     pub from_line: bool,
+    /// Whether a `Delivered-To` field goes on top.
+    pub delivered_to: bool,
     /// Exit codes with another meaning than in [`ExitClass::of`].
     pub exit_codes: BTreeMap<i32, ExitClass>,
     /// Additional variables: the operator's own `SSL_CERT_FILE` and `SSL_CERT_DIR`, if the agent

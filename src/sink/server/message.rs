@@ -36,6 +36,7 @@ pub(super) async fn write_message<L: Link>(
     let layout = Layout {
         line_ends: LineEnds::Network,
         return_path: false,
+        delivered_to: None,
         from_line: None,
         without_from_lines: true,
     };
