@@ -74,8 +74,8 @@ settings! {
         auth: Word<LoginMethod> = Without::Default("\"auto\""),
         /// The envelope recipient for lmtp and smtp; {recipient} and $RECIPIENT for an MDA.
         recipient: Address = Without::Otherwise(
-            "the account's name. Required for lmtp, smtp, an mda with {recipient} in its \
-             command, and a maildir with {recipient_local}",
+            "the account's name. Required for lmtp, smtp, {recipient} of an mda, and \
+             {recipient_local}",
             "\"jane@home.lan\"",
         ),
         /// The envelope sender that the destinations are told, as for a delivery.
