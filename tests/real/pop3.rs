@@ -88,7 +88,7 @@ fn a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend() {
         ("", "tls_certificate"),
         (
             &*format!("{trusted}\ntls_server_name = \"other.example\""),
-            "(hostname mismatch); it is for localhost, 127.0.0.1.",
+            "(hostname mismatch)); it is for localhost, 127.0.0.1.",
         ),
         (
             &*format!("tls_fingerprint = \"{}\"", "ab".repeat(32)),
