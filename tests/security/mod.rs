@@ -267,7 +267,6 @@ where it goes
         whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_recipient
     src/spool/header.rs::the_topmost_return_path_is_the_sender
     not built: x-original-to
-    not built: delivered-to
 4.4.header: nothing foreign breaks out of the field that we add
     tests/security/files.rs::a_unique_id_is_never_a_path
     src/session/transfer/trace.rs::nothing_foreign_breaks_out_of_its_place
