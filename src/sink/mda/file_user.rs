@@ -31,14 +31,15 @@ impl FileUser {
         Ok(switch.filter(|user| (user.uid, user.gid) != own))
     }
 
-    /// The owner of a folder, or of its parent if it does not exist. `None` if that is our own
+    /// The owner of a folder, or of the first one above it if it does not exist: that is the same
+    /// user before and after some thread makes the folders between them. `None` if that is our own
     /// user, and if we are not root, because only root can work as another user.
     pub(crate) fn owner_of(folder: &Path) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
         }
-        let metadata = folder.metadata().ok();
-        let metadata = metadata.or_else(|| folder.parent()?.metadata().ok())?;
+        let mut above = folder.ancestors();
+        let metadata = above.find_map(|folder| folder.metadata().ok())?;
         (metadata.uid() != 0).then(|| Self {
             uid: metadata.uid(),
             gid: metadata.gid(),
@@ -118,5 +119,7 @@ mod tests {
         assert_eq!(FileUser::owner_of(directory.path()), Some(nobody));
         let to_be_made = directory.path().join("Maildir");
         assert_eq!(FileUser::owner_of(&to_be_made), Some(nobody));
+        let folder = to_be_made.join(".Archive");
+        assert_eq!(FileUser::owner_of(&folder), Some(nobody));
     }
 }
