@@ -203,11 +203,17 @@ fn retention(retention: Retention) -> String {
     match retention {
         Retention::Keep => "everything stays on the server".to_owned(),
         Retention::Delete => "deleted from the server once delivered".to_owned(),
-        Retention::DeleteAfter { seconds } => {
-            format!(
-                "deleted from the server {} after delivery",
-                Span(Duration::from_secs(seconds))
-            )
+        Retention::DeleteWhen(reasons) => {
+            let age = |seconds| format!("{} after delivery", Span(Duration::from_secs(seconds)));
+            let newest = |count| format!("once {count} newer ones are there");
+            let size = |octets| format!("once delivered if larger than {octets} octets");
+            let all = [
+                reasons.after_seconds.map(age),
+                reasons.newest.map(newest),
+                reasons.octets_max.map(size),
+            ];
+            let all: Vec<String> = all.into_iter().flatten().collect();
+            format!("deleted from the server {}", all.join(", or "))
         }
     }
 }

@@ -91,8 +91,10 @@ settings! {
         /// message, or its recipient. Without it, or where it refuses too, the message is
         /// quarantined. It may not be in delivery, and best_effort has no effect on it.
         fallback: Line = Without::Otherwise("none", "\"folder\""),
-        /// What happens to a message on the server after delivery: "keep", "delete", or "delete
-        /// after 14d" (counted from delivery).
+        /// What happens to a message on the server after delivery: "keep", "delete", or a reason to
+        /// delete it: "delete after 14d" (counted from delivery), "keep newest 500" (it is none of
+        /// the last 500 that the server lists), "delete larger than 20MiB". In a list of them one
+        /// is enough. What was not delivered is never deleted.
         retention: Keeping = Without::Default("\"keep\""),
         /// Which new messages a poll retrieves first: "oldest", "newest" or "small_first".
         order: Word<RetrievalOrder> = Without::Default("\"oldest\""),

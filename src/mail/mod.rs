@@ -20,6 +20,7 @@ mod origin;
 mod percent;
 mod policy;
 mod record_key;
+mod retention;
 mod secret;
 mod server_address;
 mod stable_hash;
@@ -44,10 +45,11 @@ pub use octets::{Announced, Counted};
 pub use origin::Origin;
 pub use percent::Percent;
 pub use policy::{
-    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention,
-    RetrievalOrder, SenderChoice,
+    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, RetrievalOrder,
+    SenderChoice,
 };
 pub use record_key::RecordKey;
+pub use retention::{DeliveredMessage, Reasons, Retention};
 pub use secret::{InvalidSecret, Secret};
 pub use server_address::ServerAddress;
 pub use stable_hash::stable_hash;

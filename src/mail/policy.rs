@@ -1,40 +1,6 @@
 //! The operator's choices as plain values.
 
-use crate::mail::{Sender, Timestamp, limits};
-
-/// What happens on the server after delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retention {
-    /// All messages stay.
-    Keep,
-    /// A message is deleted as soon as its delivery is recorded.
-    Delete,
-    /// A message is deleted this many seconds after its delivery.
-    DeleteAfter {
-        /// Age from delivery, in seconds.
-        seconds: u64,
-    },
-}
-
-impl Retention {
-    /// Whether this retention ever deletes.
-    pub const fn deletes(self) -> bool {
-        !matches!(self, Self::Keep)
-    }
-
-    /// Whether a message that was delivered at this time is due for deletion now. Nothing is due by
-    /// age while the clock is not trusted. A delivery time from before this program existed is
-    /// never due either, because the clock was not set then.
-    pub fn is_due(self, delivered: Timestamp, now: Timestamp, clock_trusted: bool) -> bool {
-        match self {
-            Self::Keep => false,
-            Self::Delete => true,
-            Self::DeleteAfter { seconds } => {
-                clock_trusted && delivered >= limits::CLOCK_MIN && now.since(delivered) >= seconds
-            }
-        }
-    }
-}
+use crate::mail::Sender;
 
 /// Which envelope sender a destination is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

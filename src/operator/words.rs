@@ -4,8 +4,8 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mail::{
-    AccountName, Digest, LoginMethod, Percent, Retention, RetrievalOrder, Timestamp, TlsMode,
-    UniqueId,
+    AccountName, Digest, LoginMethod, Percent, Reasons, Retention, RetrievalOrder, Timestamp,
+    TlsMode, UniqueId,
 };
 
 impl Serialize for AccountName {
@@ -81,13 +81,22 @@ pub(super) enum LoginMethodWord {
     Apop,
 }
 
-/// [`Retention`] as a word, with its seconds where it has any.
+/// [`Retention`] as a word, with its reasons where it has any.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Retention", rename_all = "snake_case")]
 pub(super) enum RetentionWord {
     Keep,
     Delete,
-    DeleteAfter { seconds: u64 },
+    DeleteWhen(#[serde(with = "ReasonsWords")] Reasons),
+}
+
+/// [`Reasons`] by name.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Reasons")]
+pub(super) struct ReasonsWords {
+    after_seconds: Option<u64>,
+    newest: Option<u64>,
+    octets_max: Option<u64>,
 }
 
 /// [`RetrievalOrder`] as a word.

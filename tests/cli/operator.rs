@@ -364,7 +364,7 @@ fn every_part_of_a_check_can_be_carried_as_text() {
             }],
             fallback: None,
             recipient: "jane@home.lan".into(),
-            retention: Retention::DeleteAfter { seconds: 60 },
+            retention: Retention::after(60),
             order: RetrievalOrder::SmallFirst,
             poll_every: Duration::from_secs(300),
             message_octets_max: 1,

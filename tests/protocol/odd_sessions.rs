@@ -268,12 +268,7 @@ async fn an_odd_answer_to_quit_costs_the_deletes_and_no_mail() {
 /// A connection that breaks during LIST must not cost a comparison of all known messages.
 #[tokio::test(start_paused = true)]
 async fn sizes_that_were_not_asked_for_make_nothing_doubtful() {
-    for retention in [
-        Retention::Keep,
-        Retention::DeleteAfter {
-            seconds: 14 * 86_400,
-        },
-    ] {
+    for retention in [Retention::Keep, Retention::after(14 * 86_400)] {
         let world = World::new(mails(), retention);
         world.poll().await;
         world.pass(3600);
@@ -311,10 +306,7 @@ async fn sizes_that_were_not_asked_for_make_nothing_doubtful() {
 async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells_no_sizes() {
     let long = format!("Subject: cut\r\n\r\n{}", "0123456789\r\n".repeat(50));
     let cut = mail("cut", long.as_bytes());
-    for retention in [
-        Retention::Delete,
-        Retention::DeleteAfter { seconds: 2 * DAY },
-    ] {
+    for retention in [Retention::Delete, Retention::after(2 * DAY)] {
         let world = World::new(vec![cut.clone()], retention);
         world.server.with(|habits| habits.cuts = Some("cut".into()));
         world.poll().await;
@@ -358,7 +350,7 @@ async fn while_list_is_left_out_list_of_the_message_shows_that_it_came_short() {
     for (retention, pipelining) in [
         (Retention::Delete, false),
         (Retention::Delete, true),
-        (Retention::DeleteAfter { seconds: 2 * DAY }, false),
+        (Retention::after(2 * DAY), false),
     ] {
         let world = world_without_list(retention, pipelining).await;
         world.server.put(cut.clone());

@@ -165,7 +165,7 @@ async fn the_other_way_skips_all_listed_messages_and_begins_with_new_mail() {
 #[tokio::test]
 async fn found_messages_are_deleted_only_if_the_operator_trusts_them_as_delivered() {
     for (trust, left) in [(Trust::Seen, 30), (Trust::Delivered, 0)] {
-        let world = World::new(mails(30), Retention::DeleteAfter { seconds: 2 * DAY });
+        let world = World::new(mails(30), Retention::after(2 * DAY));
         world.poll().await;
         world.server.replace(moved(mails(30), 0));
         assert_eq!(adopted(&world, trust).await.found, 30);

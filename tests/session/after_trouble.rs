@@ -108,7 +108,7 @@ async fn unique_ids_are_stable_again_after_30_days_without_a_change() {
 #[tokio::test(start_paused = true)]
 async fn a_counted_maildrop_without_top_is_sampled_once_a_day_at_the_most() {
     for pipelining in [true, false] {
-        let world = World::new(Vec::new(), Retention::DeleteAfter { seconds: 60 * DAY });
+        let world = World::new(Vec::new(), Retention::after(60 * DAY));
         world.server.with(|habits| habits.pipelining = pipelining);
         let mut known: Vec<Mail> = Vec::new();
         let mut of_today = Vec::new();

@@ -120,7 +120,7 @@ async fn heads_are_requested_and_unstable_unique_ids_compared_although_a_clock_w
 #[tokio::test]
 async fn an_agent_that_cron_runs_once_a_day_deletes_by_age() {
     for pause in [DAY + 1, DAY + 3600, 7 * DAY] {
-        let world = World::new(cron(0, 2), Retention::DeleteAfter { seconds: 2 * DAY });
+        let world = World::new(cron(0, 2), Retention::after(2 * DAY));
         for _ in 0..4 {
             assert_eq!(world.server.listed().len(), 2);
             world.poll().await;

@@ -42,7 +42,7 @@ async fn the_smallest_known_messages_are_compared_within_the_limits_of_a_poll() 
         (None, Some(60), 1),
         (None, Some(40), 0),
     ] {
-        let retention = Retention::DeleteAfter { seconds: 30 * DAY };
+        let retention = Retention::after(30 * DAY);
         let mut world = World::new(letters(4), retention);
         world.poll().await;
         world.pass(HOUR);

@@ -16,7 +16,7 @@ const DAY: u64 = 24 * 3600;
 /// A world with this many delivered messages whose deletes are due, and a server that is slow to
 /// send each head.
 async fn due(count: usize, top_milliseconds: u64) -> World {
-    let world = World::new(mails(count), Retention::DeleteAfter { seconds: DAY });
+    let world = World::new(mails(count), Retention::after(DAY));
     world.server.with(|habits| {
         habits.capabilities = vec!["TOP".into()];
         habits.pipelining = false;
@@ -229,10 +229,7 @@ async fn a_quarantined_message_that_is_listed_again_after_two_moves_does_not_mak
 /// longer than a session's time for heads.
 async fn due_twins(count: usize) -> World {
     let one = |number: usize| mail("same", format!("Subject: {number}\r\n\r\nx\r\n").as_bytes());
-    let world = World::new(
-        (0..count).map(one).collect(),
-        Retention::DeleteAfter { seconds: DAY },
-    );
+    let world = World::new((0..count).map(one).collect(), Retention::after(DAY));
     world.server.with(|habits| {
         habits.capabilities = vec!["TOP".into()];
         habits.pipelining = false;

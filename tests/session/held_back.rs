@@ -138,7 +138,7 @@ async fn a_server_that_hides_retrieved_mail_and_lists_only_messages_that_stay_is
 
 #[tokio::test]
 async fn messages_delivered_while_the_clock_was_at_1970_are_not_old_when_it_is_right_again() {
-    let world = World::new(mails(1), Retention::DeleteAfter { seconds: 14 * DAY });
+    let world = World::new(mails(1), Retention::after(14 * DAY));
     world.poll().await;
     let right = *world.now.lock().unwrap();
     world.now.lock().unwrap().0 = 10;

@@ -206,10 +206,7 @@ async fn a_server_that_lists_what_was_retrieved_since_hides_nothing() {
 
 #[tokio::test]
 async fn a_message_that_waits_while_all_unique_ids_change_makes_no_hiding_server() {
-    for retention in [
-        Retention::Keep,
-        Retention::DeleteAfter { seconds: 14 * DAY },
-    ] {
+    for retention in [Retention::Keep, Retention::after(14 * DAY)] {
         let world = World::new(mails(30), retention);
         world
             .sink

@@ -296,7 +296,7 @@ async fn a_host_whose_clock_stays_in_1970_does_not_rewrite_its_records_at_each_p
 
 #[tokio::test]
 async fn a_unique_id_marked_as_delivered_that_was_gone_may_be_of_another_message() {
-    let mut world = World::new(mails(2), Retention::DeleteAfter { seconds: 14 * DAY });
+    let mut world = World::new(mails(2), Retention::after(14 * DAY));
     world.visit.limits.messages_max = Some(1);
     let all = world.server.listed();
     world.server.replace(vec![all[1].clone()]);

@@ -94,7 +94,7 @@ async fn a_unique_id_that_is_listed_after_its_delete_was_noted_is_compared_whate
 
 #[tokio::test]
 async fn a_delete_by_age_requests_the_head_first_and_deletes_no_other_message() {
-    let world = world(letters(3), Retention::DeleteAfter { seconds: 2 * DAY });
+    let world = world(letters(3), Retention::after(2 * DAY));
     world.poll().await;
     let mut there = world.server.listed();
     there[1] = letter(&there[1].unique_id, 9);
@@ -137,7 +137,7 @@ async fn a_host_in_another_case_or_another_usual_port_is_no_change() {
 #[tokio::test]
 async fn another_maildrop_with_similar_unique_ids_is_new_mail_and_the_first_gets_its_records_back()
 {
-    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+    for retention in [Retention::Keep, Retention::after(DAY)] {
         let counted = |from: usize| -> Vec<Mail> {
             (1..4)
                 .map(|at| letter(&at.to_string(), from + at))
@@ -302,7 +302,7 @@ async fn a_large_maildrop_with_unstable_unique_ids_is_held_unless_everything_is_
 
 #[tokio::test]
 async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_so() {
-    let world = world(letters(3), Retention::DeleteAfter { seconds: DAY });
+    let world = world(letters(3), Retention::after(DAY));
     world.poll().await;
     let mut there = world.server.listed();
     for mail in &mut there {
@@ -327,7 +327,7 @@ async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_s
 
 #[tokio::test]
 async fn heads_with_the_usual_changes_of_servers_are_alike() {
-    let world = world(letters(3), Retention::DeleteAfter { seconds: DAY });
+    let world = world(letters(3), Retention::after(DAY));
     world.poll().await;
     let mut there = world.server.listed();
     for mail in &mut there {
@@ -516,7 +516,7 @@ async fn on_a_server_without_top_the_smallest_known_messages_show_that_it_counts
             .map(|at| letter(&at.to_string(), from + at))
             .collect()
     };
-    let world = World::new(counted(0, 4), Retention::DeleteAfter { seconds: 30 * DAY });
+    let world = World::new(counted(0, 4), Retention::after(30 * DAY));
     world.poll().await;
     // Another program empties it, and it fills again with messages of the same size, and one more.
     world.server.replace(counted(100, 5));
@@ -539,13 +539,10 @@ fn cron(from: usize, count: usize) -> Vec<Mail> {
 
 #[tokio::test]
 async fn marks_of_counted_unique_ids_do_not_show_a_new_count() {
-    for retention in [
-        Retention::Delete,
-        Retention::DeleteAfter { seconds: 2 * DAY },
-    ] {
+    for retention in [Retention::Delete, Retention::after(2 * DAY)] {
         for delivered_before in [0, 1] {
             let old = cron(0, 3 + delivered_before);
-            let mut world = world(old.clone(), Retention::DeleteAfter { seconds: 9 * DAY });
+            let mut world = world(old.clone(), Retention::after(9 * DAY));
             let ids: Vec<&str> = old[..3].iter().map(|one| &*one.unique_id).collect();
             world.mark(&ids, Trust::Delivered).await;
             for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mailferry::mail::{Retention, Timestamp};
+use mailferry::mail::{Reasons, Retention, Timestamp};
 use mailferry::session::{End, Summary};
 use proptest::prelude::*;
 
@@ -126,7 +126,12 @@ fn any_retention() -> impl Strategy<Value = Retention> {
     prop_oneof![
         Just(Retention::Keep),
         Just(Retention::Delete),
-        Just(Retention::DeleteAfter { seconds: 2 * DAY }),
+        Just(Retention::after(2 * DAY)),
+        Just(Retention::DeleteWhen(Reasons {
+            after_seconds: Some(9 * DAY),
+            newest: Some(1),
+            octets_max: Some(300),
+        })),
     ]
 }
 

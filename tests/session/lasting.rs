@@ -86,7 +86,7 @@ async fn two_alarms_that_differ_only_by_subject_and_boundary_are_two_messages() 
         mail("1", text.as_bytes())
     };
     let (first, second) = (alarm("20261130-0700"), alarm("20261130-1930"));
-    let when_due = Retention::DeleteAfter { seconds: DAY };
+    let when_due = Retention::after(DAY);
     // Without TOP, a message that stays is compared only when it is due.
     for (shows_heads, retention) in [(true, Retention::Keep), (true, when_due), (false, when_due)] {
         let world = World::new(vec![first.clone()], retention);
@@ -111,7 +111,7 @@ async fn two_alarms_that_differ_only_by_subject_and_boundary_are_two_messages() 
 async fn mail_without_message_id_whose_changing_field_changed_is_known_and_deleted_when_due() {
     for shows_heads in [false, true] {
         let mails = (0..40).map(|number| changed(number, "")).collect();
-        let world = world(mails, Retention::DeleteAfter { seconds: DAY });
+        let world = world(mails, Retention::after(DAY));
         if shows_heads {
             world
                 .server
@@ -188,7 +188,7 @@ const FIELDS: [&str; 3] = ["Status", "X-Status", "X-Keywords"];
 
 #[tokio::test]
 async fn a_report_that_differs_by_its_status_is_delivered_under_a_name_that_is_used_again() {
-    let when_due = Retention::DeleteAfter { seconds: DAY };
+    let when_due = Retention::after(DAY);
     for shows_heads in [false, true] {
         for retention in [Retention::Delete, when_due, Retention::Keep] {
             for field in FIELDS {
@@ -218,7 +218,7 @@ async fn a_report_that_differs_by_its_status_is_delivered_under_a_name_that_is_u
 #[tokio::test]
 async fn a_report_with_another_status_under_a_counted_name_is_delivered_before_it_is_deleted() {
     for field in FIELDS {
-        let when_due = Retention::DeleteAfter { seconds: DAY };
+        let when_due = Retention::after(DAY);
         let world = World::new(vec![report("1", field, "OK")], when_due);
         world.poll().await;
         // No listing shows that the maildrop was emptied and filled again.
@@ -233,7 +233,7 @@ async fn a_report_with_another_status_under_a_counted_name_is_delivered_before_i
 #[tokio::test]
 async fn a_report_whose_status_changes_under_a_name_that_stays_is_delivered_once() {
     for name in ["1", "named-0123456789abcdef"] {
-        for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+        for retention in [Retention::Keep, Retention::after(DAY)] {
             for shows_heads in [false, true] {
                 let world = World::new(vec![report(name, "Status", "")], retention);
                 if shows_heads {
@@ -255,7 +255,7 @@ async fn a_report_whose_status_changes_under_a_name_that_stays_is_delivered_once
 
 #[tokio::test]
 async fn a_report_with_another_status_under_the_name_of_a_listed_one_is_delivered() {
-    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+    for retention in [Retention::Keep, Retention::after(DAY)] {
         for is_first in [false, true] {
             let name = "one-0123456789abcdef";
             let (fine, alarm) = (

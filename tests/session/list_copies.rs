@@ -39,7 +39,7 @@ async fn polls(world: &World, count: usize, seconds: u64) {
     }
 }
 
-const WHEN_DUE: Retention = Retention::DeleteAfter { seconds: 2 * DAY };
+const WHEN_DUE: Retention = Retention::after(2 * DAY);
 
 fn cases() -> impl Iterator<Item = (Retention, bool)> {
     let retentions = [Retention::Keep, Retention::Delete, WHEN_DUE];

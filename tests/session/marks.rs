@@ -75,11 +75,7 @@ async fn a_marked_message_is_never_retrieved_and_never_deleted() {
 async fn a_message_marked_as_delivered_is_deleted_when_retention_says_so() {
     let kept = becomes(Some(Trust::Delivered), Retention::Keep).await;
     assert_eq!(kept, Disposition::Skip(Skip::Seen));
-    let later = becomes(
-        Some(Trust::Delivered),
-        Retention::DeleteAfter { seconds: 1 },
-    )
-    .await;
+    let later = becomes(Some(Trust::Delivered), Retention::after(1)).await;
     assert_eq!(
         later,
         Disposition::Skip(Skip::Seen),

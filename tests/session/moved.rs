@@ -62,7 +62,7 @@ async fn a_maildrop_at_another_host_is_the_same_only_if_nine_in_ten_unique_ids_a
 async fn a_message_with_another_head_under_a_known_unique_id_is_delivered_at_the_other_host() {
     for at in [0, 39] {
         let mut all = letters(40);
-        let world = moved(all.clone(), Retention::DeleteAfter { seconds: 9 * DAY }).await;
+        let world = moved(all.clone(), Retention::after(9 * DAY)).await;
         let text = String::from_utf8(all[at].octets.clone()).unwrap();
         let number = format!("{at:04}");
         all[at].octets = text.replace(&number, "9999").into_bytes();
@@ -80,7 +80,7 @@ async fn a_message_with_another_head_under_a_known_unique_id_is_delivered_at_the
 
 #[tokio::test]
 async fn the_operator_may_confirm_that_another_user_has_the_same_maildrop() {
-    let mut world = World::new(letters(5), Retention::DeleteAfter { seconds: 2 * DAY });
+    let mut world = World::new(letters(5), Retention::after(2 * DAY));
     world.poll().await;
     world.visit.login.user = "jane@example.org".into();
     Seen::new(world.store.clone())

@@ -131,8 +131,8 @@ async fn mail_comes_once_from_a_server_that_gives_new_names_in_every_session() {
         (Retention::Keep, false, None),
         (Retention::Keep, true, None),
         (Retention::Keep, false, Some(8)),
-        (Retention::DeleteAfter { seconds: 20 * HOUR }, false, None),
-        (Retention::DeleteAfter { seconds: 20 * HOUR }, true, None),
+        (Retention::after(20 * HOUR), false, None),
+        (Retention::after(20 * HOUR), true, None),
     ] {
         let mut world = World::new(Vec::new(), retention);
         world.visit.limits.messages_max = most;

@@ -1,6 +1,6 @@
 //! Situations of one poll, over a maildrop in memory.
 
-use mailferry::mail::{FirstRun, Retention, Timestamp, WhoActs};
+use mailferry::mail::{FirstRun, Reasons, Retention, Timestamp, WhoActs};
 use mailferry::seen::State;
 use mailferry::session::{Counts, End, SessionError};
 use mailferry::sink::Fault;
@@ -51,7 +51,7 @@ async fn retention_delete_empties_the_maildrop_only_after_the_record() {
 
 #[tokio::test]
 async fn retention_delete_after_counts_from_delivery() {
-    let world = World::new(mails(3), Retention::DeleteAfter { seconds: 14 * DAY });
+    let world = World::new(mails(3), Retention::after(14 * DAY));
     world.poll().await;
     for _ in 0..13 {
         world.pass(DAY);
@@ -67,8 +67,46 @@ async fn retention_delete_after_counts_from_delivery() {
 }
 
 #[tokio::test]
+async fn of_delivered_mail_the_newest_messages_stay_and_what_is_not_delivered_stays_too() {
+    let newest = Reasons {
+        newest: Some(2),
+        ..Reasons::default()
+    };
+    let world = World::new(mails(6), Retention::DeleteWhen(newest));
+    let poison = mails(6)[1].octets.clone();
+    world.sink.refuse(&poison, Fault::MessageTransient);
+    world.poll().await;
+    let listed = world.server.listed();
+    let left: Vec<&str> = listed.iter().map(|mail| mail.unique_id.as_str()).collect();
+    assert_eq!(left, ["id-0001", "id-0004", "id-0005"]);
+    world.sink.accept_all();
+    world.pass(60);
+    world.poll().await;
+    assert_eq!(world.server.listed().len(), 2, "it is delivered now");
+    world.poll().await;
+    assert_eq!(world.server.listed().len(), 2);
+}
+
+#[tokio::test]
+async fn a_large_message_is_deleted_once_delivered_and_small_ones_stay() {
+    let larger = Reasons {
+        octets_max: Some(500),
+        after_seconds: Some(14 * DAY),
+        ..Reasons::default()
+    };
+    let mut all = mails(3);
+    all[1]
+        .octets
+        .extend_from_slice(&b"more and more\r\n".repeat(100));
+    let world = World::new(all, Retention::DeleteWhen(larger));
+    assert_eq!(world.poll().await.counts.deleted, 1);
+    assert_eq!(world.server.listed().len(), 2);
+    assert_eq!(world.poll().await.counts.deleted, 0);
+}
+
+#[tokio::test]
 async fn a_clock_in_the_future_deletes_nothing_for_a_day() {
-    let world = World::new(mails(3), Retention::DeleteAfter { seconds: 14 * DAY });
+    let world = World::new(mails(3), Retention::after(14 * DAY));
     world.poll().await;
     world.pass(400 * DAY);
     assert_eq!(world.poll().await.counts.deleted, 0);

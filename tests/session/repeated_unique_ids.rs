@@ -118,7 +118,7 @@ async fn equal_messages_that_the_sink_defers_wait() {
 
 #[tokio::test]
 async fn equal_messages_of_which_the_sink_defers_some_are_each_delivered_once() {
-    let when_due = Retention::DeleteAfter { seconds: 86_400 };
+    let when_due = Retention::after(86_400);
     let twin = || mail("same", b"Subject: s\r\n\r\nfirst\r\n");
     // How many are listed, and which offers are refused.
     let cases: [(usize, &[usize]); 6] = [
@@ -263,12 +263,7 @@ async fn ten_refusals_in_a_row_delay_no_message_that_is_already_retrieved() {
 
 #[tokio::test]
 async fn a_fault_that_looks_like_an_empty_maildrop_makes_no_record_doubtful() {
-    for retention in [
-        Retention::Keep,
-        Retention::DeleteAfter {
-            seconds: 14 * 86_400,
-        },
-    ] {
+    for retention in [Retention::Keep, Retention::after(14 * 86_400)] {
         let world = World::new(mails(40), retention);
         poll(&world).await;
         world

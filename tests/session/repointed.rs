@@ -70,11 +70,7 @@ async fn poll(world: &World, recipients: &Recipients) -> Summary {
 
 #[tokio::test]
 async fn what_another_users_recipient_took_is_new_for_the_recipient_of_now() {
-    for retention in [
-        Retention::Keep,
-        Retention::Delete,
-        Retention::DeleteAfter { seconds: DAY },
-    ] {
+    for retention in [Retention::Keep, Retention::Delete, Retention::after(DAY)] {
         let mut world = World::new(letters("jane", 3), Retention::Keep);
         let taken = Recipients::default();
         poll(&world, &taken).await;

@@ -8,7 +8,7 @@ use crate::support::world::{World, mail};
 
 const DAY: u64 = 24 * 3600;
 
-const WHEN_DUE: Retention = Retention::DeleteAfter { seconds: 2 * DAY };
+const WHEN_DUE: Retention = Retention::after(2 * DAY);
 
 /// A unique-id that is no counter.
 const NAMED: &str = "named-0123456789abcdef.host.example.org";

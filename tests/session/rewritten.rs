@@ -229,7 +229,7 @@ async fn after_a_session_that_broke_in_rewritten_mail_nothing_waits() {
 #[tokio::test]
 async fn mail_whose_head_the_server_changes_again_and_again_is_delivered_once() {
     for before in BEGINNINGS {
-        for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+        for retention in [Retention::Keep, Retention::after(DAY)] {
             for hours in [1, 25] {
                 let world = World::new(six(before, ""), retention);
                 shows_heads(&world);

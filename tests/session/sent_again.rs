@@ -252,7 +252,7 @@ async fn a_refused_dele_leaves_the_other_deletes_of_its_session_confirmed() {
 
 #[tokio::test]
 async fn an_equal_message_that_comes_beside_a_doubtful_one_is_delivered() {
-    for retention in [Retention::Delete, Retention::DeleteAfter { seconds: DAY }] {
+    for retention in [Retention::Delete, Retention::after(DAY)] {
         let world = World::new(vec![beat(&named(1))], retention);
         world.server.with(|habits| habits.hangs_up_at_quit = true);
         world.poll().await;
@@ -285,7 +285,7 @@ async fn an_equal_message_is_delivered_whatever_raises_the_doubt_about_the_first
 
 #[tokio::test]
 async fn an_equal_message_that_comes_later_under_the_same_unique_id_is_delivered() {
-    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: 3 * DAY }] {
+    for retention in [Retention::Keep, Retention::after(3 * DAY)] {
         let world = World::new(vec![beat("same")], retention);
         world.poll().await;
         for count in 2..=3 {
@@ -305,7 +305,7 @@ async fn an_equal_message_that_comes_later_under_the_same_unique_id_is_delivered
 
 #[tokio::test]
 async fn equal_mail_of_a_device_comes_again_after_the_first_one_was_gone_for_a_day() {
-    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: 9 * DAY }] {
+    for retention in [Retention::Keep, Retention::after(9 * DAY)] {
         for (pause, delivered) in [(0, 1), (HOUR, 1), (DAY, 2)] {
             let world = World::new(vec![beat(&named(1)), beat(&named(2))], retention);
             world.poll().await;

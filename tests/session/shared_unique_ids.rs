@@ -139,7 +139,7 @@ async fn wrong_sizes_cause_a_few_more_sessions_and_not_endless_ones() {
 
 #[tokio::test]
 async fn a_reused_unique_id_is_not_due_before_the_last_of_its_messages() {
-    let retention = Retention::DeleteAfter { seconds: 14 * DAY };
+    let retention = Retention::after(14 * DAY);
     let world = World::new(vec![mail("7", b"Subject: a\r\n\r\na\r\n")], retention);
     world.poll().await;
     for _ in 0..10 {
@@ -177,7 +177,7 @@ async fn messages_that_shared_a_unique_id_are_recognised_when_each_has_its_own()
         .map(|at| mail(&all[at / 2 * 2].unique_id, &all[at].octets))
         .collect();
     for capability in ["TOP", "X-NONE"] {
-        for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+        for retention in [Retention::Keep, Retention::after(DAY)] {
             let world = World::new(shared.clone(), retention);
             let capabilities = vec![capability.to_owned()];
             world
@@ -247,7 +247,7 @@ async fn messages_without_sizes_under_one_unique_id_are_deleted_by_age() {
             (false, "first"),
             (true, "first"),
         ] {
-            let retention = Retention::DeleteAfter { seconds: 2 * DAY };
+            let retention = Retention::after(2 * DAY);
             let world = unsized_twins(id, ["first", second], retention);
             world.server.with(|habits| habits.refuses_top = without_top);
             for _ in 0..5 {

@@ -43,10 +43,7 @@ async fn a_message_that_came_short_is_deleted_once_the_operator_says_that_it_was
         (["1", "2", "3"], true),
         (["1", "2", "3"], false),
     ] {
-        for retention in [
-            Retention::Delete,
-            Retention::DeleteAfter { seconds: 2 * DAY },
-        ] {
+        for retention in [Retention::Delete, Retention::after(2 * DAY)] {
             let world = world_with_a_stump(names, shows_heads, retention).await;
             for _ in 0..12 {
                 world.poll().await;
@@ -140,7 +137,7 @@ fn parted(unique_id: &str) -> crate::support::model::Mail {
 
 #[tokio::test]
 async fn the_rest_of_a_short_message_comes_although_its_boundary_changes_at_each_retrieval() {
-    let when_due = Retention::DeleteAfter { seconds: 2 * DAY };
+    let when_due = Retention::after(2 * DAY);
     for (name, shows_heads, is_told_later) in [
         ("one-0123456789abcdef", true, true),
         ("one-0123456789abcdef", false, true),

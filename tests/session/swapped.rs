@@ -42,7 +42,7 @@ async fn refused(world: &World) -> String {
 async fn swapped_accounts_are_held_until_the_operator_renames_their_records() {
     for (retention, first_run) in [
         (Retention::Keep, FirstRun::Ask),
-        (Retention::DeleteAfter { seconds: 3600 }, FirstRun::All),
+        (Retention::after(3600), FirstRun::All),
     ] {
         let mut world = World::new(Vec::new(), retention);
         world.visit.first_run = first_run;

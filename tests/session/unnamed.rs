@@ -65,7 +65,7 @@ async fn with_retention_delete_a_message_without_unique_id_is_delivered_and_dele
 async fn without_unique_id_a_message_stays_and_is_counted_under_other_settings() {
     for (retention, first_run) in [
         (Retention::Keep, FirstRun::All),
-        (Retention::DeleteAfter { seconds: 1 }, FirstRun::All),
+        (Retention::after(1), FirstRun::All),
         (Retention::Delete, FirstRun::Skip),
     ] {
         let one = letter("", 71);

@@ -1,11 +1,10 @@
-//! Lengths of time, and retention, which is a word or a length of time.
+//! Lengths of time.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::mail::text::{Shown, show_period};
-use crate::mail::{Retention, limits};
 
 /// A length of time from `MIN` to `MAX` in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -14,11 +13,6 @@ pub(in crate::config) struct Period<const MIN: u64, const MAX: u64>(u64);
 
 /// The time from poll to poll: up to a year.
 pub(in crate::config) type Interval = Period<1, 31_536_000>;
-
-/// `"keep"`, `"delete"` or `"delete after 14d"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(in crate::config) struct Keeping(pub(in crate::config) Retention);
 
 impl<const MIN: u64, const MAX: u64> Period<MIN, MAX> {
     pub(in crate::config) fn duration(self) -> Duration {
@@ -40,30 +34,6 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Period<MIN, MAX> {
             "{} is not between {min} and {max}",
             Shown::new(&given)
         ))
-    }
-}
-
-impl TryFrom<String> for Keeping {
-    type Error = String;
-
-    fn try_from(given: String) -> Result<Self, String> {
-        let mut words = given.split_whitespace();
-        let retention = match (words.next(), words.next()) {
-            (Some("keep"), None) => Retention::Keep,
-            (Some("delete"), None) => Retention::Delete,
-            (Some("delete"), Some("after")) => {
-                let period = words.collect::<Vec<_>>().join(" ");
-                let period = Period::<1, { limits::PERIOD_SECONDS_MAX }>::try_from(period)?;
-                Retention::DeleteAfter { seconds: period.0 }
-            }
-            _ => {
-                let given = Shown::new(&given).to_string();
-                return Err(format!(
-                    "\"{given}\" is not \"keep\", \"delete\" or \"delete after 14d\""
-                ));
-            }
-        };
-        Ok(Self(retention))
     }
 }
 
@@ -123,29 +93,5 @@ mod tests {
         );
         assert!(complaint::<Poll>("\"soon\"").contains("such as"));
         assert!(complaint::<Poll>("300").starts_with("invalid type: integer"));
-    }
-
-    #[test]
-    fn retention_is_one_of_three_phrases() {
-        let kept = |given: &str| read::<Keeping>(&format!("\"{given}\"")).map(|k| k.0);
-        assert_eq!(kept("keep"), Ok(Retention::Keep));
-        assert_eq!(kept("delete"), Ok(Retention::Delete));
-        let days = |n: u64| {
-            Ok(Retention::DeleteAfter {
-                seconds: n * 86_400,
-            })
-        };
-        assert_eq!(kept("delete after 14d"), days(14));
-        assert_eq!(kept(" delete  after 1d 24h "), days(2));
-        for wrong in [
-            "",
-            "keep 3d",
-            "delete 14d",
-            "delete after",
-            "delete after 0s",
-            "Delete",
-        ] {
-            assert!(kept(wrong).is_err(), "{wrong}");
-        }
     }
 }

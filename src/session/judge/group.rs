@@ -22,6 +22,8 @@ use shown::Said;
 pub(in crate::session) struct Deciding<'a> {
     /// The positions of the entries in the listing.
     pub(in crate::session) positions: &'a [u32],
+    /// How many messages are listed after the last of them.
+    pub(in crate::session) newer: usize,
     pub(in crate::session) entries: &'a [Entry<'a>],
     pub(in crate::session) known: &'a [Known<'a>],
     pub(in crate::session) records: &'a Records,
@@ -57,6 +59,7 @@ impl<'a> Deciding<'a> {
                 // No listing shows which number is the marked one, which is never deleted.
                 may_delete: marked == 0,
                 positions,
+                newer: self.newer,
                 entries,
                 known,
                 records: self.records,
@@ -101,6 +104,7 @@ impl<'a> Deciding<'a> {
 struct Group<'a> {
     may_delete: bool,
     positions: &'a [u32],
+    newer: usize,
     entries: &'a [Entry<'a>],
     known: &'a [Known<'a>],
     records: &'a Records,

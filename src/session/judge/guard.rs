@@ -4,7 +4,7 @@
 //! Then every message looks new, and retrieving them would flood the user. So the operator is
 //! asked.
 
-use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
+use crate::mail::{AccountName, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
 use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::made_names;
@@ -46,7 +46,7 @@ impl Explained {
     ) -> Self {
         Self {
             deletes_after_seconds: [
-                deletes_after_seconds(visit.retention),
+                visit.retention.due_after_seconds(),
                 state.deletes.after_seconds,
             ],
             hides: hides || state.hiding.hid_retrieved,
@@ -67,15 +67,6 @@ impl Explained {
             && is_named
             && !self.deletes_after_seconds.iter().any(deleted)
             && !(self.hides && known.digest.is_some())
-    }
-}
-
-/// After how many seconds a retention deletes; `None` if it never does.
-pub(in crate::session) const fn deletes_after_seconds(retention: Retention) -> Option<u64> {
-    match retention {
-        Retention::Keep => None,
-        Retention::Delete => Some(0),
-        Retention::DeleteAfter { seconds } => Some(seconds),
     }
 }
 

@@ -10,7 +10,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::mail::{Entry, Listing, PollLimits, RetrievalOrder, Timestamp, limits, stable_hash};
+use crate::mail::{
+    DeliveredMessage, Entry, Listing, PollLimits, RetrievalOrder, Timestamp, limits, stable_hash,
+};
 use crate::seen::{Known, Records, State, StruckNumber};
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::group::Deciding;
@@ -44,7 +46,8 @@ pub(in crate::session) fn plan_with_heads(
         };
         let range = records.range_from(next, first.unique_id);
         next = range.end;
-        if group.len() == 1 && is_usual(&first, &range, records, circumstances, heads) {
+        let newer = newer(listing, group);
+        if group.len() == 1 && is_usual((&first, newer), &range, records, circumstances, heads) {
             // The plan has this decision already.
             continue;
         }
@@ -59,6 +62,7 @@ pub(in crate::session) fn plan_with_heads(
         plan.unknown += if known.is_empty() { group.len() } else { 0 };
         Deciding {
             positions: group,
+            newer,
             entries: &entries,
             known: &known,
             records,
@@ -76,11 +80,17 @@ pub(in crate::session) fn plan_with_heads(
     plan
 }
 
+/// How many messages are listed after the last one of a group.
+fn newer(listing: &Listing, group: &[u32]) -> usize {
+    let last = group.last().map_or(0, |at| *at as usize + 1);
+    listing.len().saturating_sub(last)
+}
+
 /// Whether a unique-id is the usual case, for which [`Deciding`] returns [`Skip::Seen`]: one listed
 /// message, one record, delivered with the listed octets, not due, and nothing else to check.
 /// Nearly all messages of most polls are, and deciding it here takes a third of the instructions.
 fn is_usual(
-    entry: &Entry<'_>,
+    (entry, newer): (&Entry<'_>, usize),
     range: &Range<usize>,
     records: &Records,
     circumstances: &Circumstances,
@@ -98,9 +108,14 @@ fn is_usual(
     let may_have_changed = names.began_again.is_some() || names.gone_through.is_some();
     let asks_more = pops || may_have_changed || !heads.is_empty();
     let is_kept = |(at, octets)| {
+        let message = DeliveredMessage {
+            at,
+            octets: Some(octets),
+            newer,
+        };
         entry.octets == Some(octets)
             && octets <= limits.message_octets_max
-            && !retention.is_due(at, now, clock_trusted)
+            && !retention.is_due(message, now, clock_trusted)
     };
     !asks_more && records.plainly_delivered(range).is_some_and(is_kept)
 }

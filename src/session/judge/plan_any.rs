@@ -7,7 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mail::{AccountName, Digest, ListingBuilder, Retention, RetrievalOrder, UniqueId};
+use crate::mail::{
+    AccountName, Digest, ListingBuilder, Reasons, Retention, RetrievalOrder, UniqueId,
+};
 use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
 use crate::session::Counts;
@@ -105,11 +107,23 @@ pub(super) fn any_listing() -> impl Strategy<Value = Vec<Shown>> {
     )
 }
 
+fn any_reasons() -> impl Strategy<Value = Reasons> {
+    let after = proptest::option::of(1..40 * DAY);
+    let newest = proptest::option::of(1..10_u64);
+    let octets = proptest::option::of(99..104_u64);
+    (after, newest, octets).prop_map(|(after_seconds, newest, octets_max)| Reasons {
+        after_seconds,
+        newest,
+        octets_max,
+    })
+}
+
 pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
     let retention = prop_oneof![
         Just(Retention::Keep),
         Just(Retention::Delete),
-        (1..40 * DAY).prop_map(|seconds| Retention::DeleteAfter { seconds }),
+        (1..40 * DAY).prop_map(Retention::after),
+        any_reasons().prop_map(Retention::DeleteWhen),
     ];
     let limits = (
         prop_oneof![Just(1_u64 << 20), 101..104_u64],

@@ -129,7 +129,7 @@ impl Transfer<'_> {
                 };
                 // A proof that must not be used must not complete those of others with its
                 // unique-id: only the unique-id decides which of them a DELE deletes.
-                if self.is_due(delivered) && !record.notes.forbid_delete() {
+                if self.is_due(at, delivered) && !record.notes.forbid_delete() {
                     for proof in self.ledger.proven(proof) {
                         self.delete(proof);
                     }

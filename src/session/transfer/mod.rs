@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mail::{Timestamp, limits};
+use crate::mail::{DeliveredMessage, Timestamp, limits};
 use crate::proto::pop3::RemoteError;
 use crate::seen::Recorded;
 use crate::session::judge::disposition::{Disposition, Why};
@@ -333,9 +333,14 @@ impl Transfer<'_> {
         }
     }
 
-    /// Whether a message delivered at this time is due for deletion.
-    pub(super) fn is_due(&self, delivered: Timestamp) -> bool {
+    /// Whether the listed message at this position is due for deletion, delivered at that time.
+    pub(super) fn is_due(&self, at: usize, delivered: Timestamp) -> bool {
+        let message = DeliveredMessage {
+            at: delivered,
+            octets: self.orders.entry(at).and_then(|entry| entry.octets),
+            newer: self.orders.listing.len().saturating_sub(at + 1),
+        };
         let retention = self.orders.visit.retention;
-        retention.is_due(delivered, self.now(), self.orders.clock_trusted)
+        retention.is_due(message, self.now(), self.orders.clock_trusted)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::mail::{Retention, limits};
+use crate::mail::limits;
 use crate::session::SessionError;
 use crate::session::judge::budget::Budget;
 use crate::session::judge::quota::Quota;
@@ -228,7 +228,7 @@ impl Transfer<'_> {
                 .commit_every
                 .is_some_and(|every| asked >= every)
         };
-        let deletes_at_once = orders.visit.retention == Retention::Delete;
+        let deletes_at_once = orders.visit.retention.due_after_seconds() == Some(0);
         let coming = |ledger: &Ledger| {
             if deletes_at_once {
                 ledger.under_way()

@@ -1,6 +1,6 @@
 //! Servers that misbehave, each in its own way, and the mail that they receive.
 
-use mailferry::mail::{AccountName, Retention};
+use mailferry::mail::{AccountName, Reasons, Retention};
 
 use super::{DAY, Simulation};
 use crate::support::model::Mail;
@@ -42,11 +42,16 @@ impl Simulation {
     pub fn add_account(&mut self, at: usize) {
         let is_honest = at == Character::HONEST;
         let unique_ids = self.random.u64(..6) > 0 || is_honest;
-        let retention = match self.random.u64(..3) {
+        let retention = match self.random.u64(..4) {
             _ if !unique_ids => Retention::Delete,
             0 => Retention::Keep,
             1 => Retention::Delete,
-            _ => Retention::DeleteAfter { seconds: 2 * DAY },
+            2 => Retention::after(2 * DAY),
+            _ => Retention::DeleteWhen(Reasons {
+                after_seconds: Some(3 * DAY),
+                newest: Some(5),
+                octets_max: Some(2_000),
+            }),
         };
         let mut world = World::new(Vec::new(), retention);
         world.visit.account = AccountName::new(&format!("account-{at}")).unwrap();

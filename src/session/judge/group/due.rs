@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use crate::mail::Timestamp;
+use crate::mail::{DeliveredMessage, Timestamp};
 use crate::seen::{Known, Recorded, State};
 use crate::session::judge::disposition::{Circumstances, Disposition, Skip};
 use crate::session::judge::group::Group;
@@ -19,7 +19,8 @@ impl Group<'_> {
     pub(super) fn only_digests_allow_deletes(&self) -> bool {
         let is_deletable = |known: &Known<'_>| {
             let record = &known.record;
-            let is_due = matches!(record.state, State::Delivered { at } if self.is_due(at));
+            let is_due =
+                matches!(record.state, State::Delivered { at } if self.is_due(at, record.octets));
             is_due && known.digest.is_some() && !record.notes.forbid_delete()
         };
         let are_several = self.entries.len() > 1 || self.settled().nth(1).is_some();
@@ -37,7 +38,7 @@ impl Group<'_> {
                 }
                 State::Delivered { at }
                     if self.may_delete
-                        && self.is_due(*at)
+                        && self.is_due(*at, known.record.octets)
                         && *are_told_apart.get_or_init(|| self.are_told_apart()) =>
                 {
                     let key = known.key();
@@ -57,13 +58,18 @@ impl Group<'_> {
         Disposition::Delete
     }
 
-    fn is_due(&self, delivered: Timestamp) -> bool {
+    fn is_due(&self, at: Timestamp, octets: Option<u64>) -> bool {
         let Circumstances {
             retention,
             now,
             clock_trusted,
             ..
         } = *self.circumstances;
-        retention.is_due(delivered, now, clock_trusted)
+        let message = DeliveredMessage {
+            at,
+            octets,
+            newer: self.newer,
+        };
+        retention.is_due(message, now, clock_trusted)
     }
 }
