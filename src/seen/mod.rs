@@ -54,7 +54,7 @@ pub use seal::Seal;
 pub use sizes::Sizes;
 pub use state::{
     AccountState, ClockState, DeletesCheck, DeletesState, HidingState, Hold, MaildropState,
-    NamesState, Owner, Pacing, RecipientSince,
+    NamesBeside, NamesState, Owner, Pacing, RecipientSince,
 };
 pub use tenure::Tenure;
 pub use waiting::Waiting;

@@ -1,7 +1,9 @@
 //! The state of one account besides its messages.
 
+use std::collections::HashSet;
+
 use crate::mail::{Maildrop, Timestamp, limits, stable_hash};
-use crate::seen::{Oddities, Seal, Sizes};
+use crate::seen::{Oddities, Record, Seal, Sizes};
 
 /// What must survive a restart, so that no server is polled without pause and no account gets
 /// locked: one value for each concern.
@@ -257,11 +259,26 @@ pub struct DeletesState {
     /// Those of them whose deletes the server refused, or that were never sent: their messages are
     /// there.
     pub undone_notes: Vec<Timestamp>,
+    /// Those of them after which unique-ids stayed as they were: their messages that are not listed
+    /// any more are gone.
+    pub gone_notes: Vec<Timestamp>,
+    /// What the listing before the newest open note had beside its messages.
+    pub beside: Option<NamesBeside>,
     /// The deletes on a server without unique-ids of which a session must still see whether they
     /// took effect.
     pub check: Option<DeletesCheck>,
     /// When the server last refused the login of a session that followed at once only for that.
     pub check_refused: Option<Timestamp>,
+}
+
+/// Some unique-ids that were listed when deletes were noted. If one of them is listed again, the
+/// server did not change its unique-ids meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamesBeside {
+    /// When the deletes were noted.
+    pub noted: Timestamp,
+    /// Hashes of the unique-ids.
+    pub hashes: Vec<u64>,
 }
 
 /// The confirmed deletes of a session on a server without unique-ids, where only the number of
@@ -313,6 +330,29 @@ impl DeletesState {
     fn forget_closed(&mut self) {
         let open = &self.open_notes;
         self.undone_notes.retain(|at| open.contains(at));
+        self.gone_notes.retain(|at| open.contains(at));
+        let beside = self.beside.take();
+        self.beside = beside.filter(|beside| open.contains(&beside.noted));
+    }
+
+    /// Notes some unique-ids that were listed when the deletes of this open note were noted.
+    pub fn note_beside(&mut self, noted: Timestamp, hashes: Vec<u64>) {
+        let is_any = !hashes.is_empty() && self.is_open(noted);
+        self.beside = is_any.then_some(NamesBeside { noted, hashes });
+    }
+
+    /// Takes in the next complete listing: whether it has one of the unique-ids that were listed
+    /// beside the newest open note.
+    pub fn note_listed_beside(&mut self, is_listed: impl FnOnce(&[u64]) -> bool) {
+        let beside = self.beside.take();
+        let stayed = beside.filter(|beside| is_listed(&beside.hashes));
+        self.gone_notes.extend(stayed.map(|beside| beside.noted));
+    }
+
+    /// Whether a message that is not listed any more may have another unique-id, although its
+    /// delete was noted at this time: no QUIT confirmed it, and unique-ids may have changed.
+    pub fn may_be_renamed(&self, noted: Timestamp) -> bool {
+        self.is_open(noted) && !self.gone_notes.contains(&noted)
     }
 
     /// Notes that QUIT confirmed the deletes of this note.
@@ -320,10 +360,18 @@ impl DeletesState {
         self.retain_notes(|open| *open != at);
     }
 
-    /// The time for another note: `now`, or the next second that no open note has.
-    pub fn time_of_note(&self, now: Timestamp) -> Timestamp {
+    /// The time for another note: `now`, or the next second that no note has, open or not. `known`
+    /// are the records of the account: several sessions may end within a second, and a note of one
+    /// must not open that of another.
+    pub fn time_of_note<'r>(
+        &self,
+        now: Timestamp,
+        known: impl Iterator<Item = &'r Record>,
+    ) -> Timestamp {
+        let asked = known.filter_map(|record| record.notes.asked);
+        let later: HashSet<Timestamp> = asked.filter(|at| *at >= now).collect();
         let mut at = now;
-        while self.is_open(at) {
+        while self.is_open(at) || later.contains(&at) {
             at = at.plus(1);
         }
         at

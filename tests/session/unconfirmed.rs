@@ -95,6 +95,37 @@ async fn a_message_that_is_there_and_was_sent_again_comes_the_second_time() {
 }
 
 #[tokio::test]
+async fn an_equal_message_comes_after_the_delete_of_the_first_had_effect_without_an_answer() {
+    for count in [2, 12] {
+        let equal = (0..count).map(|number| letter(&format!("{number:02}-9f86d081884c7d65"), 1));
+        let mut world = World::new(equal.collect(), Retention::Delete);
+        world.visit.limits.messages_max = Some(1);
+        world.server.with(|habits| habits.loses_quit_reply = true);
+        for poll in 1..=count {
+            world.poll().await;
+            assert_eq!(world.sink.count(), poll, "of {count}");
+            assert_eq!(world.server.listed().len(), count - poll, "of {count}");
+            world.pass(HOUR);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_quit_leaves_a_delete_confirmed_that_was_noted_in_the_same_second() {
+    let world = World::new(letters("first", 1), Retention::Delete);
+    world.poll().await;
+    assert!(world.server.listed().is_empty(), "its delete is confirmed");
+    let other = letter("other-0123456789abcdef", 2);
+    world.server.put(other.clone());
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    world.poll().await;
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    world.server.replace(letters("second", 1));
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3, "somebody sent it again");
+}
+
+#[tokio::test]
 async fn deletes_of_a_session_that_was_cut_off_do_not_count_as_ignored_ones() {
     let mut world = World::new(letters("first", 20), Retention::Delete);
     world.visit.limits.messages_max = Some(20);

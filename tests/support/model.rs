@@ -98,6 +98,44 @@ pub struct Habits {
     pub hangs_up_at_quit: bool,
     /// Refuses logins for this many milliseconds after QUIT, with these words.
     pub locks_after_quit: Option<(u64, String)>,
+    /// Ends each session after some commands.
+    pub few: Option<Few>,
+}
+
+/// How a server ends each session after some commands. Those of the login, CAPA included, do not
+/// count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Few {
+    /// How many commands are answered in a session. At the next one the connection is closed.
+    pub most: usize,
+    /// Whether UIDL and LIST of the whole maildrop count.
+    pub counts_listing: bool,
+    /// Whether QUIT counts.
+    pub counts_quit: bool,
+    /// When deletes take effect.
+    pub commits: Commits,
+}
+
+/// When deletes take effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// At QUIT, if it is answered.
+    Answered,
+    /// At QUIT, even if the connection is closed then.
+    Received,
+    /// However the session ends.
+    Always,
+}
+
+impl Few {
+    fn counts(&self, line: &str) -> bool {
+        match line.split(' ').next().unwrap_or_default() {
+            "CAPA" | "USER" | "PASS" | "AUTH" | "STLS" => false,
+            "QUIT" => self.counts_quit,
+            "UIDL" | "LIST" if !line.contains(' ') => self.counts_listing,
+            _ => true,
+        }
+    }
 }
 
 impl Habits {
@@ -179,6 +217,7 @@ impl Default for Habits {
             rebuilds: false,
             hangs_up_at_quit: false,
             locks_after_quit: None,
+            few: None,
         }
     }
 }
@@ -335,8 +374,6 @@ impl Connect for Server {
 }
 
 async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::Result<()> {
-    let (read, mut wire) = tokio::io::split(stream);
-    let mut lines = BufReader::new(read).lines();
     let (mails, habits) = {
         let state = server.state.lock().unwrap();
         let most = state.habits.lists_at_most.unwrap_or(usize::MAX);
@@ -344,8 +381,23 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
         (shown.collect::<Vec<_>>(), state.habits.clone())
     };
     let mut marked = vec![false; mails.len()];
+    let ended = talk(&server, stream, (&mails, &habits), &mut marked).await;
+    if habits.few.is_some_and(|few| few.commits == Commits::Always) {
+        update(&server, &mails, &marked, &[], false);
+    }
+    ended
+}
+
+async fn talk(
+    server: &Server,
+    stream: impl AsyncRead + AsyncWrite,
+    (mails, habits): (&[Mail], &Habits),
+    marked: &mut [bool],
+) -> std::io::Result<()> {
+    let (read, mut wire) = tokio::io::split(stream);
+    let mut lines = BufReader::new(read).lines();
     let mut retrieved = vec![false; mails.len()];
-    let mut unanswered = 0;
+    let (mut unanswered, mut answered) = (0, 0);
     if habits.stalls_at.as_deref() == Some("") {
         return std::future::pending().await;
     }
@@ -361,6 +413,15 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             state.said.push(line.clone());
             if line == "QUIT" {
                 state.quit_at = Some(Instant::now());
+            }
+        }
+        if let Some(few) = habits.few.filter(|few| few.counts(&line)) {
+            answered += 1;
+            if answered > few.most {
+                if line == "QUIT" && few.commits == Commits::Received {
+                    update(server, mails, marked, &[], false);
+                }
+                return Ok(());
             }
         }
         let mut words = line.splitn(2, ' ');
@@ -390,7 +451,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
             }
             ("USER", _) => write.write_all(b"+OK\r\n").await?,
-            ("PASS", _) if server.is_locked(&habits) => {
+            ("PASS", _) if server.is_locked(habits) => {
                 let (_, words) = habits.locks_after_quit.as_ref().unwrap();
                 let line = format!("-ERR {words}\r\n");
                 write.write_all(line.as_bytes()).await?
@@ -422,7 +483,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("UIDL", _) => {
                 let mut reply = "+OK\r\n".to_owned();
-                for (number, mail) in (1..).zip(&mails) {
+                for (number, mail) in (1..).zip(mails) {
                     reply.push_str(&format!("{number} {}\r\n", mail.unique_id));
                 }
                 closes = habits.hangs_up_in_uidl;
@@ -438,7 +499,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("LIST", _) => {
                 let mut reply = "+OK\r\n".to_owned();
-                for (number, mail) in (1..).zip(&mails) {
+                for (number, mail) in (1..).zip(mails) {
                     let octets = habits.listed(mail);
                     reply.push_str(&format!("{number} {octets}\r\n"));
                 }
@@ -528,7 +589,8 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                     return Ok(());
                 }
                 if done {
-                    update(&server, &mails, &marked, &retrieved, habits.hides);
+                    update(server, mails, marked, &retrieved, habits.hides);
+                    marked.fill(false);
                     let mut state = server.state.lock().unwrap();
                     state.mails.extend(habits.arrives_after_quit.clone());
                 }
@@ -551,7 +613,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             closes |= hangs_up;
         }
         match drips {
-            Some(seconds) => drip(&server, &mut wire, &write, seconds).await?,
+            Some(seconds) => drip(server, &mut wire, &write, seconds).await?,
             None => wire.write_all(&write).await?,
         }
         if closes {

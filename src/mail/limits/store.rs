@@ -50,6 +50,10 @@ pub const WITNESS_OCTETS_MAX: u64 = 256;
 /// unique-id is found at the next listing, so old notes are not needed.
 pub const OPEN_NOTES_MAX: usize = 64;
 
+/// Unique-ids that are remembered from the listing before a note of deletes. Another program may
+/// delete some of their messages, but hardly all.
+pub const NAMES_BESIDE_MAX: usize = 8;
+
 /// Amendments to records that are remembered. A session is shorter than the time in which so many
 /// refusals are taken back.
 pub const AMENDMENTS_MAX: usize = 4096;

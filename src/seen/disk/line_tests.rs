@@ -10,7 +10,7 @@ use crate::seen::odd::tests::any_oddities;
 use crate::seen::sizes::tests::any_sizes;
 use crate::seen::{
     AccountState, ClockState, Compared, DeletesCheck, DeletesState, HidingState, Hold,
-    MaildropState, NamesState, Pacing, Seal,
+    MaildropState, NamesBeside, NamesState, Pacing, Seal,
 };
 use crate::sink::{RefusedTarget, Target, Targets};
 
@@ -228,6 +228,11 @@ proptest! {
                 quit_unanswered: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
                 undone_notes: vec![Timestamp(9)],
+                gone_notes: vec![Timestamp(8)],
+                beside: Some(NamesBeside {
+                    noted: Timestamp(9),
+                    hashes: vec![0, 0xfedc_ba98_7654_3210],
+                }),
                 check: Some(DeletesCheck {
                     noted: Timestamp(9),
                     listed: 3,

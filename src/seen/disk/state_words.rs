@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::mail::Timestamp;
 use crate::seen::disk::word::{read_text, text};
-use crate::seen::{AccountState, DeletesCheck, Hold, RecipientSince, Seal, Sizes};
+use crate::seen::{AccountState, DeletesCheck, Hold, NamesBeside, RecipientSince, Seal, Sizes};
 
 /// Writes an account's state: only the known parts.
 pub(in crate::seen) fn write_state(state: &AccountState) -> String {
@@ -117,6 +117,15 @@ fn push_wait(words: &mut String, state: &AccountState) {
     for at in &state.deletes.undone_notes {
         let _ = write!(words, " undone_note={}", at.0);
     }
+    for at in &state.deletes.gone_notes {
+        let _ = write!(words, " gone_note={}", at.0);
+    }
+    if let Some(beside) = &state.deletes.beside {
+        let _ = write!(words, " beside={}", beside.noted.0);
+        for hash in &beside.hashes {
+            let _ = write!(words, ">{hash:x}");
+        }
+    }
     if let Some(check) = state.deletes.check {
         let (listed, deleted) = (check.listed, check.deleted);
         let _ = write!(words, " deletes_check={}>{listed}>{deleted}", check.noted.0);
@@ -188,6 +197,8 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "deletes_check" => state.deletes.check = Some(read_check(value)?),
             "open_note" => state.deletes.open_notes.push(at()?),
             "undone_note" => state.deletes.undone_notes.push(at()?),
+            "gone_note" => state.deletes.gone_notes.push(at()?),
+            "beside" => state.deletes.beside = Some(read_beside(value)?),
             "poll_pause" => state.clock.pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),
             "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
@@ -221,6 +232,15 @@ fn read_hold(value: &str) -> Option<Hold> {
         words,
         tries,
         until,
+    })
+}
+
+fn read_beside(value: &str) -> Option<NamesBeside> {
+    let (noted, hashes) = value.split_once('>')?;
+    let hashes = hashes.split('>').map(|hash| u64::from_str_radix(hash, 16));
+    Some(NamesBeside {
+        noted: Timestamp(noted.parse().ok()?),
+        hashes: hashes.collect::<Result<_, _>>().ok()?,
     })
 }
 

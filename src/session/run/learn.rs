@@ -29,6 +29,7 @@ impl Session<'_> {
                 true => state.deletes.open_note(noted),
                 false => state.deletes.open_undone_note(noted),
             }
+            state.deletes.note_beside(noted, done.beside.clone());
         }
         state.sizes = done.sizes.remembered();
         let odd = &mut state.odd;
@@ -142,7 +143,9 @@ impl Session<'_> {
             return Ok(());
         };
         // It is later than the note of the others, which it must not open again.
-        let at = state.deletes.time_of_note(noted.plus(1));
+        let at = state
+            .deletes
+            .time_of_note(noted.plus(1), std::iter::empty());
         state.deletes.open_undone_note(at);
         let noted = self.with.seen.note_refused(refused.clone(), at, state);
         Ok(noted.await?)

@@ -55,8 +55,10 @@ impl<'a> Absent<'a> {
     /// under any unique-id, somebody sent them again: that is new mail. A delete that was sent and
     /// not confirmed, because the connection was lost or the DELE refused, may have had no effect
     /// (RFC 1939 section 6: without the UPDATE state nothing is removed). Then the message is still
-    /// there, and must not be delivered twice if the server gives it another unique-id. If it is
-    /// gone after all, its record waits for bytes that never come, and is forgotten like any other.
+    /// there, and must not be delivered twice if the server gives it another unique-id. If others
+    /// that were listed beside it still have theirs, it has no other one: it is gone, and an equal
+    /// message is another. Without that, its record waits for bytes that may never come, and is
+    /// forgotten like any other.
     /// Without Message-ID and Date, a device may send the same bytes again, and to deliver those
     /// twice is a lesser harm than to delete them undelivered: such a message that was gone for
     /// most of a day did not change its unique-id, unless all do all the time.
@@ -95,10 +97,10 @@ impl<'a> Absent<'a> {
                 let notes = &known.record.notes;
                 // The notes of other maildrops belong to another state.
                 let has_origin = known.record.head.is_some_and(HeadDigest::has_origin);
-                let is_open = |asked: Timestamp| {
-                    source == 0 && has_origin && orders.state.deletes.is_open(asked)
+                let may_be_renamed = |asked: Timestamp| {
+                    source == 0 && has_origin && orders.state.deletes.may_be_renamed(asked)
                 };
-                let was_deleted = notes.asked.is_some_and(|asked| !is_open(asked));
+                let was_deleted = notes.asked.is_some_and(|asked| !may_be_renamed(asked));
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
                 // A message that is known by its digest only may be one of those listed without

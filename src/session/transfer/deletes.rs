@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::vec::IntoIter;
 
 use crate::fault;
-use crate::mail::{Timestamp, UniqueId, WhoActs};
+use crate::mail::{Timestamp, UniqueId, WhoActs, limits, stable_hash};
 use crate::seen::{Notes, RecordKey, Recorded};
 use crate::session::SessionError;
 use crate::session::judge::taken;
@@ -30,6 +30,8 @@ pub(in crate::session) struct Deletes {
     stage: NoteStage,
     /// When the deletes were noted.
     noted: Option<Timestamp>,
+    /// Hashes of some unique-ids that were listed then.
+    beside: Vec<u64>,
     /// The unique-ids of those that the server refused.
     refused: Vec<UniqueId>,
 }
@@ -55,6 +57,7 @@ impl Deletes {
             compared: HashSet::new(),
             stage: NoteStage::default(),
             noted: None,
+            beside: Vec::new(),
             refused: Vec::new(),
         }
     }
@@ -93,6 +96,11 @@ impl Deletes {
     /// When the deletes were noted. It may be so even where the store reported a failure.
     pub(in crate::session) const fn noted(&self) -> Option<Timestamp> {
         self.noted
+    }
+
+    /// Takes the hashes of some unique-ids that were listed when the deletes were noted.
+    pub(in crate::session) fn take_beside(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.beside)
     }
 
     /// Whether the DELEs were given to the connection.
@@ -168,9 +176,12 @@ impl Transfer<'_> {
         }
         let seen = &self.orders.with.seen;
         let mut state = self.orders.state.clone();
-        let now = state.deletes.time_of_note(self.now());
+        let known = self.orders.records.unsettled();
+        let now = state.deletes.time_of_note(self.now(), known);
         // Until QUIT is answered, it is unknown whether they count.
         state.deletes.open_note(now);
+        self.deletes.beside = self.names_beside(&deletes);
+        state.deletes.note_beside(now, self.deletes.beside.clone());
         self.deletes.noted = Some(now);
         self.counts().deletes_noted += deletes.len() as u64;
         self.commits().push(async move {
@@ -180,6 +191,32 @@ impl Transfer<'_> {
             }
         });
         true
+    }
+
+    /// Hashes of some unique-ids of the listing, which the next one has as well unless unique-ids
+    /// change: those of other messages first, because these stay, then the deleted ones, the last
+    /// first.
+    fn names_beside(&self, deletes: &[Recorded]) -> Vec<u64> {
+        let (most, listing) = (limits::NAMES_BESIDE_MAX, self.orders.listing);
+        if self.orders.without_unique_ids {
+            return Vec::new();
+        }
+        let mut names: Vec<&[u8]> = Vec::with_capacity(most);
+        if deletes.len() < listing.len() {
+            let deleted = deletes.iter().map(|proof| proof.unique_id().as_bytes());
+            let deleted: HashSet<&[u8]> = deleted.collect();
+            let others = (0..listing.len()).filter_map(|at| Some(listing.get(at)?.unique_id));
+            let others = others.filter(|name| !deleted.contains(name));
+            names.extend(others.clone().take(most / 2));
+            names.extend(others.rev().take(most / 2));
+        }
+        let rest = most.saturating_sub(names.len());
+        let deleted = deletes
+            .iter()
+            .rev()
+            .map(|proof| proof.unique_id().as_bytes());
+        names.extend(deleted.take(rest));
+        names.into_iter().map(stable_hash).collect()
     }
 
     /// Sends the DELEs: the note is durable.

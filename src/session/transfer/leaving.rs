@@ -152,6 +152,7 @@ impl Transfer<'_> {
         let (error, lost) = self.phase.into_end();
         let deletes_noted = self.deletes.noted();
         let were_deletes_given = self.deletes.are_sent();
+        let beside = self.deletes.take_beside();
         let (deletes_sent, deletes_refused) = self.deletes.into_sent();
         let records = self.orders.records;
         let asked = |key: &RecordKey| records.get(key).and_then(|record| record.notes.asked);
@@ -164,6 +165,7 @@ impl Transfer<'_> {
             counts,
             findings: self.identities.findings(),
             deletes_noted,
+            beside,
             deletes_sent,
             were_deletes_given,
             deletes_again,

@@ -106,6 +106,8 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) deletes_refused: Vec<UniqueId>,
     /// When the deletes were noted.
     pub(in crate::session) deletes_noted: Option<Timestamp>,
+    /// Hashes of some unique-ids that were listed then.
+    pub(in crate::session) beside: Vec<u64>,
     /// What is known now about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
     /// The messages that were retrieved, and which of them are unproven if the session was out of
