@@ -11,6 +11,7 @@ pub mod operator;
 mod process;
 pub mod proto;
 pub mod quarantine;
+pub mod route;
 pub mod secrets;
 pub mod seen;
 pub mod session;

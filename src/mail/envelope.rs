@@ -95,6 +95,23 @@ impl Recipient {
         Ok(Self(address.into()))
     }
 
+    /// Takes a recipient from a header field: it has the form of a mailbox, with a domain, and is
+    /// safe like any other. A quoted local part that needs no quotes loses them.
+    pub fn mailbox(address: &str) -> Option<Self> {
+        let (local, domain) = address.rsplit_once('@')?;
+        let bare = local.strip_prefix('"').and_then(|l| l.strip_suffix('"'));
+        let local = bare.unwrap_or(local);
+        if local.starts_with('"') || !is_local_part(local) || !is_domain(domain) {
+            return None;
+        }
+        Self::new(&format!("{local}@{domain}")).ok()
+    }
+
+    /// Whether a text can be the domain of an address.
+    pub fn is_domain(text: &str) -> bool {
+        Self::mailbox(&format!("x@{text}")).is_some()
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -171,6 +188,49 @@ mod tests {
         ] {
             assert!(Recipient::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_recipient_of_a_field_is_a_safe_mailbox_or_none() {
+        for (given, taken) in [
+            ("jane@home.lan", "jane@home.lan"),
+            ("\"jane.doe\"@home.lan", "jane.doe@home.lan"),
+            ("Jane+a=b@Home.LAN", "Jane+a=b@Home.LAN"),
+            (
+                "us\u{e9}r@b\u{fc}cher.example",
+                "us\u{e9}r@b\u{fc}cher.example",
+            ),
+            ("jane@[192.0.2.1]", "jane@[192.0.2.1]"),
+        ] {
+            let taken = Recipient::new(taken).ok();
+            assert_eq!(Recipient::mailbox(given), taken, "{given}");
+        }
+        for bad in [
+            "",
+            "jane",
+            "@home.lan",
+            "jane@",
+            "-oQ@home.lan",
+            "a b@x",
+            "\"a b\"@x",
+            "\"\"@x",
+            "\"a@b\"@x",
+            "a@b@x",
+            "\"\"a\"\"@x",
+            "a\u{9b}@x",
+            "$(id)@x",
+            "a:b@x",
+            "a,b@x",
+            "jane@home..lan",
+            "jane@-home.lan",
+            "jane@home lan",
+            "\"a@x",
+            "jane@x\r\nRCPT",
+        ] {
+            assert_eq!(Recipient::mailbox(bad), None, "{bad:?}");
+        }
+        let long = format!("{}@x", "y".repeat(limits::ADDRESS_OCTETS_MAX));
+        assert_eq!(Recipient::mailbox(&long), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod date;
 mod descriptors;
 mod digest;
 mod envelope;
+mod envelope_rules;
 pub mod limits;
 mod listing;
 mod mailbox_path;
@@ -37,6 +38,9 @@ pub use date::Date;
 pub use descriptors::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, is_out_of_files};
 pub use digest::{Digest, HeadDigest, HeadDigests};
 pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
+pub use envelope_rules::{
+    EVERY_ADDRESS, EnvelopeRules, EnvelopeSource, MapLine, MappedTo, RecipientMap, Unmatched,
+};
 pub use listing::{Entry, Listing, ListingBuilder};
 pub use mailbox_path::{InvalidMailbox, Mailbox, MailboxPath, PathWord};
 pub use maildrop::Maildrop;

@@ -16,6 +16,7 @@ const ROOMS: &[(&str, u8, &str)] = &[
     ("net", 2, "can I reach them, and is it really them?"),
     ("secrets", 2, "what is the secret now?"),
     ("spool", 2, "is the message whole?"),
+    ("route", 2, "for whom is it, and where to?"),
     ("sink", 2, "who took it?"),
     (
         "quarantine",
@@ -54,6 +55,8 @@ const MAY_ONLY_KNOW: &[(&str, &[&str])] = &[
     ("process", &["mail"]),
     ("config", &["mail", "disk"]),
     ("telemetry", &["mail"]),
+    // It must not know how anything is delivered.
+    ("route", &["mail"]),
     // `cli` must not use anything below `operator`, except the words of `mail` and its own log.
     ("cli", &["mail", "telemetry", "operator"]),
 ];
@@ -185,6 +188,7 @@ const MINTS: &[(&str, &str, &str)] = &[
 pub const PURE: &[&str] = &[
     "mail/",
     "proto/",
+    "route/",
     "session/judge/",
     "agent/polled.rs",
     "agent/schedule",

@@ -66,6 +66,17 @@ pub const RELAY_QUIT_SECONDS_MAX: u64 = 2;
 /// The recipients of one transaction. RFC 5321 section 4.5.3.1.8 makes servers accept this many.
 pub const RECIPIENTS_MAX: usize = 100;
 
+/// Addresses in one header field that names the recipients of a message: a server writes as many
+/// as one transaction may have.
+pub const ROUTED_ADDRESSES_MAX: usize = 100;
+
+/// Recipients of one message after routing. Each of them is in its record and in the label of its
+/// quarantine copy.
+pub const ROUTED_RECIPIENTS_MAX: usize = 1000;
+
+/// Addresses to which one line of a map may lead.
+pub const MAPPED_ADDRESSES_MAX: usize = 100;
+
 /// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
 pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
 
