@@ -403,6 +403,7 @@ impl Prepare for Configured {
                     method: account.auth,
                 },
                 recipient: account.recipient.clone(),
+                envelope: account.envelope.clone(),
                 retention: account.retention,
                 order: account.order,
                 first_run: account.first_run,

@@ -1,9 +1,11 @@
 //! Accounts: their settings, how settings are resolved, and the resolved values.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::destinations::Deliveries;
+use crate::config::envelope::EnvelopeTable;
 use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
@@ -14,8 +16,8 @@ use crate::config::value::{
 };
 use crate::config::{LOGIN_PORTS, SecretSource};
 use crate::mail::{
-    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, RetrievalOrder,
-    SenderChoice, TlsMode, TlsPolicy, limits,
+    AccountName, EnvelopeRules, FirstRun, LoginMethod, PollLimits, Recipient, Retention,
+    RetrievalOrder, SenderChoice, TlsMode, TlsPolicy, limits,
 };
 
 settings! {
@@ -121,6 +123,14 @@ settings! {
     }
 }
 
+/// The tables of one account.
+pub(in crate::config) struct AccountTables {
+    /// `[account.NAME]`
+    pub(in crate::config) account: AccountTable,
+    /// `[account.NAME.envelope]`
+    pub(in crate::config) envelope: Option<At<EnvelopeTable>>,
+}
+
 /// One maildrop, and what to do with its mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -142,6 +152,8 @@ pub struct Account {
     pub auth: LoginMethod,
     /// The envelope recipient.
     pub recipient: Recipient,
+    /// Who gets a message, if that stands in its header.
+    pub envelope: Option<Arc<EnvelopeRules>>,
     /// The envelope sender that its destinations are told, if it is not that of each delivery.
     pub sender: Option<SenderChoice>,
     /// The names of the deliveries that its messages go to, keys of
@@ -179,14 +191,15 @@ impl Resolver<'_> {
     /// Resolves every account; those with errors are left out.
     pub(in crate::config) fn accounts(
         &mut self,
-        tables: BTreeMap<AccountName, At<AccountTable>>,
+        tables: BTreeMap<AccountName, At<AccountTables>>,
         defaults: &AccountTable,
         deliveries: &Deliveries,
     ) -> BTreeMap<AccountName, Account> {
         let mut accounts = BTreeMap::new();
         let mut maildrops: BTreeMap<(String, String), Vec<MaildropNames>> = BTreeMap::new();
         for (name, At { value, place }) in tables {
-            let Some(account) = self.account(&name, value.over(defaults), place, deliveries) else {
+            let tables = (value.account.over(defaults), value.envelope);
+            let Some(account) = self.account(&name, tables, place, deliveries) else {
                 continue;
             };
             if account.enabled {
@@ -225,7 +238,7 @@ impl Resolver<'_> {
     fn account(
         &mut self,
         name: &AccountName,
-        table: AccountTable,
+        (table, envelope): (AccountTable, Option<At<EnvelopeTable>>),
         place: SourcePlace,
         deliveries: &Deliveries,
     ) -> Option<Account> {
@@ -235,9 +248,8 @@ impl Resolver<'_> {
             place,
         };
         let enabled = self.need(&header, "enabled", table.enabled);
-        let host = self
-            .need(&header, "host", table.host)
-            .map(|host| host.into_string());
+        let host = self.need(&header, "host", table.host);
+        let host = host.map(|host| host.into_string());
         let user = self.need(&header, "user", table.user);
         let password = self.need_at(&header, "password", table.password);
         let mode = self.need_at(&header, "tls", table.tls);
@@ -248,8 +260,9 @@ impl Resolver<'_> {
         let own = names.as_deref().unwrap_or_default();
         let fallback = self.fallback_name(table.fallback, own, deliveries);
         let told = own.iter().chain(fallback.iter().flatten());
-        let told: Vec<&str> = told.map(String::as_str).collect();
-        let recipient = self.recipient(&header, name, table.recipient, &told, deliveries);
+        let needed_by = self.recipient_needed_by(told, envelope.as_ref(), deliveries);
+        let recipient = self.recipient(&header, name, table.recipient, needed_by);
+        let envelope = envelope.map(|envelope| self.envelope(&header, envelope));
         let retention = self.need(&header, "retention", table.retention);
         let order = self.need(&header, "order", table.order);
         let poll_every = self.need_at(&header, "poll_every", table.poll_every);
@@ -279,6 +292,7 @@ impl Resolver<'_> {
             password: self.secret(password?),
             auth: auth?.0,
             recipient: recipient?,
+            envelope: envelope.map_or(Some(None), |rules| rules.map(Arc::new).map(Some))?,
             sender: table.sender.some().map(|given| given.value.0),
             fallback: fallback?,
             deliveries: names?,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::delivery::DeliveryTable;
+use crate::config::envelope::EnvelopeTable;
 use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::resolve::{Header, Resolver};
@@ -121,34 +122,47 @@ impl Resolver<'_> {
         false
     }
 
-    /// The recipient; the account's name if no delivery needs one.
+    /// The recipient; the account's name if nothing needs one. `needed_by` says what does.
     pub(super) fn recipient(
         &mut self,
         header: &Header<'_>,
         name: &AccountName,
         given: Given<Address>,
-        destinations: &[&str],
-        deliveries: &Deliveries,
+        needed_by: Option<String>,
     ) -> Option<Recipient> {
         match given {
             Given::As(address) => Some(address.value.0),
             Given::Badly => None,
-            Given::Not => {
-                let needs = |name: &&&str| {
-                    let table = deliveries.get(**name).map(|table| &table.value);
-                    table.is_some_and(DeliveryTable::needs_recipient)
-                };
-                if let Some(delivery) = destinations.iter().find(needs) {
-                    let hint = format!(
-                        "[delivery.{delivery}] needs it. Set it to the address that gets the mail"
-                    );
+            Given::Not => match needed_by {
+                Some(hint) => {
                     self.missing(header, "recipient", hint);
-                    return None;
+                    None
                 }
                 // Every account name is a recipient that is safe to print.
-                Recipient::new(name.as_str()).ok()
-            }
+                None => Recipient::new(name.as_str()).ok(),
+            },
         }
+    }
+
+    /// What needs the recipient of an account with these destinations, and what to do.
+    pub(super) fn recipient_needed_by<'n>(
+        &self,
+        mut destinations: impl Iterator<Item = &'n String>,
+        envelope: Option<&At<EnvelopeTable>>,
+        deliveries: &Deliveries,
+    ) -> Option<String> {
+        if let Some(envelope) = envelope {
+            let hint = "a message goes to it if no recipient is found in the header. Set it, or \
+                        `unmatched = \"quarantine\"` in the account's table `envelope`";
+            return envelope.value.uses_recipient().then(|| hint.to_owned());
+        }
+        let needs = |name: &&String| {
+            let table = deliveries.get(*name).map(|table| &table.value);
+            table.is_some_and(DeliveryTable::needs_recipient)
+        };
+        let delivery = destinations.find(needs)?;
+        let hint = "needs it. Set it to the address that gets the mail";
+        Some(format!("[delivery.{delivery}] {hint}"))
     }
 }
 

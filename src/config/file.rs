@@ -2,13 +2,15 @@
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::account::AccountTable;
+use crate::config::account::{AccountTable, AccountTables};
 use crate::config::delivery::{DeliveryTable, LmtpTable, MaildirTable, MdaTable, SmtpTable};
+use crate::config::envelope::EnvelopeTable;
 use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
 use crate::config::source::{At, ConfigSource, SourcePlace};
 use crate::config::top::{Tables, TopTable};
+use crate::config::value::MapSetting;
 use crate::mail::AccountName;
 
 impl Tables {
@@ -172,17 +174,32 @@ fn read_whole<T: Table>(mut reader: TableReader<'_, '_>) -> T {
     table
 }
 
-fn account_of(mut reader: TableReader<'_, '_>) -> AccountTable {
+fn account_of(mut reader: TableReader<'_, '_>) -> AccountTables {
     refuse_token(&mut reader);
-    let table = AccountTable::read(&mut reader);
-    let known: Vec<_> = names::<AccountTable>().collect();
-    reader.finish(&known, |name| belongs(name, &[TOP, DELIVERY]));
-    table
+    let account = AccountTable::read(&mut reader);
+    let header = format!("{}.envelope]", reader.header().trim_end_matches(']'));
+    let envelope = reader
+        .take_table_of("envelope", &header)
+        .map(|(table, offset)| {
+            let mut reader = reader.inside(table, header);
+            let place = reader.place(offset);
+            let has_bad_line = reader.has_bad_line("map", MapSetting::check_line);
+            let mut value = EnvelopeTable::read(&mut reader);
+            if has_bad_line {
+                value.map = Given::Badly;
+            }
+            let known: Vec<_> = names::<EnvelopeTable>().collect();
+            reader.finish(&known, |name| belongs(name, &[ACCOUNT, TOP, DELIVERY]));
+            At { value, place }
+        });
+    let known: Vec<_> = names::<AccountTable>().chain(["envelope"]).collect();
+    reader.finish(&known, |name| belongs(name, &[ENVELOPE, TOP, DELIVERY]));
+    AccountTables { account, envelope }
 }
 
 fn defaults_of(mut reader: TableReader<'_, '_>) -> AccountTable {
     refuse_token(&mut reader);
-    for name in ["user", "password"] {
+    for name in ["user", "password", "envelope"] {
         if let Some(place) = reader.discard(name) {
             let complaint = Complaint::Misplaced {
                 name: name.to_owned(),
@@ -277,6 +294,10 @@ const TOP: Home = Home {
 const ACCOUNT: Home = Home {
     is: "in an [account.NAME], or in [defaults]",
     has: has::<AccountTable>,
+};
+const ENVELOPE: Home = Home {
+    is: "in an [account.NAME.envelope]",
+    has: has::<EnvelopeTable>,
 };
 const DELIVERY: Home = Home {
     is: "in a [delivery.NAME]",

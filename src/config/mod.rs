@@ -10,6 +10,7 @@
 mod account;
 mod delivery;
 mod destinations;
+mod envelope;
 mod environment;
 mod error;
 mod file;

@@ -3,6 +3,7 @@
 
 use crate::config::account::AccountTable;
 use crate::config::delivery::{LmtpTable, MaildirTable, MdaTable, SmtpTable};
+use crate::config::envelope::EnvelopeTable;
 use crate::config::setting::{Setting, Table, Without};
 use crate::config::top::{LogTable, TopTable};
 
@@ -31,6 +32,8 @@ pub fn reference() -> String {
     settings::<MaildirTable>(&mut out);
     table(&mut out, "[account.work]", ACCOUNT);
     settings::<AccountTable>(&mut out);
+    table(&mut out, "[account.work.envelope]", ENVELOPE);
+    settings::<EnvelopeTable>(&mut out);
     out
 }
 
@@ -111,6 +114,12 @@ the server answers for each recipient by itself.";
 const SMTP: &str = "A delivery that sends messages to a mail server (a relay).";
 
 const MAILDIR: &str = "A delivery that writes messages into a Maildir.";
+
+const ENVELOPE: &str = "\
+One maildrop with mail for many (multidrop): a field that the provider adds to the header of each
+message says who gets it. Without this table all mail goes to recipient of the account. In such an
+account, a recipient that a destination refuses sends the message to the quarantine, and holds
+nothing else.";
 
 const ACCOUNT: &str = "\
 The maildrops: [account.NAME], as many as you like. The records of an account are stored under

@@ -158,6 +158,7 @@ mod tests {
     use super::*;
     use crate::config::account::AccountTable;
     use crate::config::delivery::{LmtpTable, MaildirTable, MdaTable, SmtpTable};
+    use crate::config::envelope::EnvelopeTable;
     use crate::config::setting::{Setting, Without};
     use crate::config::top::{LogTable, TopTable};
 
@@ -196,6 +197,7 @@ mod tests {
         assert_eq!(every_value_is_read::<TopTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<LogTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<AccountTable>(), [""; 0]);
+        assert_eq!(every_value_is_read::<EnvelopeTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<MdaTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<SmtpTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<LmtpTable>(), [""; 0]);

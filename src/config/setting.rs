@@ -2,6 +2,7 @@
 //! generated from them.
 
 use serde::de::DeserializeOwned;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::error::Complaint;
@@ -127,6 +128,17 @@ macro_rules! settings {
 }
 pub(super) use settings;
 
+/// The value of one line of a table.
+pub(super) type DeLine<'i> = Spanned<DeValue<'i>>;
+
+/// What is wrong with one line of a table.
+pub(super) enum LineError {
+    /// The key, for this reason.
+    Key(String),
+    /// The value, for this reason.
+    Value(String),
+}
+
 /// The errors found so far, with their places.
 pub(super) type Complaints = Vec<(SourcePlace, Complaint)>;
 
@@ -179,8 +191,17 @@ impl<'r, 'i> TableReader<'r, 'i> {
         }
     }
 
-    /// Takes one table inside this one, with the offset of its header.
+    /// Takes one table inside this one, with the offset of its header, which is `[name]`.
     pub(super) fn take_table(&mut self, name: &str) -> Option<(DeTable<'i>, usize)> {
+        self.take_table_of(name, &format!("[{name}]"))
+    }
+
+    /// Takes one table inside this one, with the offset of its header.
+    pub(super) fn take_table_of(
+        &mut self,
+        name: &str,
+        header: &str,
+    ) -> Option<(DeTable<'i>, usize)> {
         let (key, value) = self.table.remove_entry(name)?;
         let offset = key.span().start;
         match value.into_inner() {
@@ -188,7 +209,7 @@ impl<'r, 'i> TableReader<'r, 'i> {
             _ => {
                 let complaint = Complaint::Value {
                     name: name.to_owned(),
-                    why: format!("it is a table: write [{name}] on a separate line"),
+                    why: format!("it is a table: write {header} on a separate line"),
                 };
                 self.complain(offset, complaint);
                 None
@@ -196,10 +217,53 @@ impl<'r, 'i> TableReader<'r, 'i> {
         }
     }
 
+    /// Checks each line of a table inside this one, and reports all that are wrong. Returns whether
+    /// any is; the table is taken out then.
+    pub(super) fn has_bad_line(
+        &mut self,
+        name: &str,
+        check: impl Fn(&str, DeLine<'i>) -> Result<(), LineError>,
+    ) -> bool {
+        let Some((_, value)) = self.table.get_key_value(name) else {
+            return false;
+        };
+        let DeValue::Table(table) = value.get_ref() else {
+            return false;
+        };
+        let lines = table.iter().filter_map(|(key, value)| {
+            let error = check(key.get_ref(), value.clone()).err()?;
+            let at = match error {
+                LineError::Key(_) => key.span().start,
+                LineError::Value(_) => value.span().start,
+            };
+            let (LineError::Key(why) | LineError::Value(why)) = error;
+            Some((at, why))
+        });
+        let bad: Vec<(usize, String)> = lines.collect();
+        let is_any = !bad.is_empty();
+        for (offset, why) in bad {
+            let name = name.to_owned();
+            self.complain(offset, Complaint::Value { name, why });
+        }
+        if is_any {
+            self.table.remove_entry(name);
+        }
+        is_any
+    }
+
     /// Removes a name, so that it is no longer unknown, and returns its place if it was there.
     pub(super) fn discard(&mut self, name: &str) -> Option<SourcePlace> {
         let (key, _) = self.table.remove_entry(name)?;
         Some(self.place(key.span().start))
+    }
+
+    /// Reads a table inside this one; messages call it `header`.
+    pub(super) fn inside<'s>(
+        &'s mut self,
+        table: DeTable<'i>,
+        header: String,
+    ) -> TableReader<'s, 'i> {
+        TableReader::new(table, header, self.source, self.complaints)
     }
 
     /// The name of the table in messages.
@@ -240,7 +304,8 @@ impl<'r, 'i> TableReader<'r, 'i> {
         }
     }
 
-    fn place(&self, offset: usize) -> SourcePlace {
+    /// A place of this file.
+    pub(super) fn place(&self, offset: usize) -> SourcePlace {
         SourcePlace {
             source: self.source,
             offset,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::account::{Account, AccountTable};
+use crate::config::account::{Account, AccountTable, AccountTables};
 use crate::config::delivery::{DeliveryConfig, DeliveryTable};
 use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, built_in, count};
@@ -92,7 +92,7 @@ pub(super) struct Tables {
     pub(super) top: TopTable,
     pub(super) log: LogTable,
     pub(super) defaults: AccountTable,
-    pub(super) accounts: BTreeMap<AccountName, At<AccountTable>>,
+    pub(super) accounts: BTreeMap<AccountName, At<AccountTables>>,
     pub(super) deliveries: BTreeMap<String, At<DeliveryTable>>,
 }
 

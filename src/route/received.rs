@@ -111,6 +111,7 @@ mod tests {
         }
     }
 
+    /// Holds 4.4.envelope.
     #[test]
     fn a_client_that_calls_itself_by_another_host_is_not_believed() {
         for helo in [

@@ -401,6 +401,7 @@ fn is_allowed(one: &Recipient, fields: &[(String, String)], rules: &EnvelopeRule
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
+    /// Holds 4.4.envelope.
     #[test]
     fn no_recipient_stood_neither_in_a_trusted_place_nor_in_the_configuration(
         fields in some_fields(),

@@ -1,8 +1,10 @@
 //! The values for one visit.
 
+use std::sync::Arc;
+
 use crate::mail::{
-    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, RetrievalOrder, Secret,
-    TlsMode,
+    AccountName, EnvelopeRules, FirstRun, LoginMethod, PollLimits, Recipient, Retention,
+    RetrievalOrder, Secret, TlsMode,
 };
 
 /// The values that one poll of one account needs.
@@ -24,6 +26,8 @@ pub struct Visit {
     pub login: Login,
     /// Who gets the mail.
     pub recipient: Recipient,
+    /// Who gets a message, if that stands in its header.
+    pub envelope: Option<Arc<EnvelopeRules>>,
     /// What happens on the server to delivered messages.
     pub retention: Retention,
     /// Which new messages are retrieved first.

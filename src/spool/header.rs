@@ -37,12 +37,12 @@ impl HeadFields {
     /// Reads the first octets of a message; at most [`limits::HEADER_OCTETS_MAX`] octets are
     /// examined.
     pub fn parse(message: &[u8]) -> Self {
-        Self::parse_showing(message, |_| {})
+        Self::parse_showing(message, |_, _| {})
     }
 
-    /// Like [`Self::parse`]; also passes the value of every `Received` field to `received`, from
-    /// the top.
-    pub(super) fn parse_showing(message: &[u8], mut received: impl FnMut(&[u8])) -> Self {
+    /// Like [`Self::parse`]; also passes the name and the value of every field to `shown`, from the
+    /// top.
+    pub(super) fn parse_showing(message: &[u8], mut shown: impl FnMut(&str, &[u8])) -> Self {
         let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
         let from_line_octets = from_lines(message);
         let rest = &message[from_line_octets..];
@@ -59,13 +59,13 @@ impl HeadFields {
             // In two million mutated messages the parser never panicked. If it does one day, the
             // message must still be delivered.
             let _ = catch_unwind(AssertUnwindSafe(|| {
-                head.read_fields(fields, &mut received);
+                head.read_fields(fields, &mut shown);
             }));
         }
         head
     }
 
-    fn read_fields(&mut self, block: &[u8], received: &mut impl FnMut(&[u8])) {
+    fn read_fields(&mut self, block: &[u8], shown: &mut impl FnMut(&str, &[u8])) {
         let Some(parsed) = PARSER.parse_headers(block) else {
             return;
         };
@@ -75,15 +75,13 @@ impl HeadFields {
                 let (from, to) = (field.offset_start() as usize, field.offset_end() as usize);
                 block.get(from..to).unwrap_or_default()
             };
+            shown(field.name.as_str(), value());
             match field.name {
                 HeaderName::ReturnPath if sender.is_none() => {
                     sender = Some(sender_in(value()));
                     self.has_return_path = self.received_fields == 0;
                 }
-                HeaderName::Received => {
-                    self.received_fields += 1;
-                    received(value());
-                }
+                HeaderName::Received => self.received_fields += 1,
                 HeaderName::MessageId if self.message_id.is_none() => {
                     self.message_id = message_id_in(value());
                 }

@@ -73,17 +73,17 @@ impl Message {
     pub fn head_fields(&self) -> io::Result<&HeadFields> {
         match self.0.head.get() {
             Some(head) => Ok(head),
-            None => self.head_fields_showing(|_| {}),
+            None => self.head_fields_showing(|_, _| {}),
         }
     }
 
-    /// Like [`Self::head_fields`], but reads the header again: the value of every `Received` field
-    /// is passed to `received`, from the top.
+    /// Like [`Self::head_fields`], but reads the header again: the name and the value of each field
+    /// are passed to `shown`, from the top.
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read.
-    pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&HeadFields> {
-        let head = HeadFields::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received);
+    pub fn head_fields_showing(&self, shown: impl FnMut(&str, &[u8])) -> io::Result<&HeadFields> {
+        let head = HeadFields::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, shown);
         Ok(self.0.head.get_or_init(|| head))
     }
 

@@ -214,6 +214,47 @@ fn whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_rec
     }
 }
 
+/// Holds 4.4.envelope (getmail6#277): where the operator asks for the recipient in the header, only
+/// a field that a server added on top is believed.
+#[test]
+fn a_field_that_the_sender_forged_routes_no_message_whatever_stands_above_it() {
+    let one = "RCPT TO:<jane@home.lan>";
+    let cases = [
+        ("", &["RCPT TO:<postmaster@home.lan>"][..]),
+        ("X-Original-To: jane@example.org\r\n", &[one]),
+        (
+            "Delivered-To: <Joe@example.org>, ann@example.org, joe@EXAMPLE.org\r\n",
+            &["RCPT TO:<Joe@home.lan>", "RCPT TO:<ann@home.lan>"],
+        ),
+        (
+            "Delivered-To: mailbox@provider.example\r\nX-Original-To: jane@example.org\r\n",
+            &[one],
+        ),
+    ];
+    let message = |(above, _): &(&str, &[&str])| {
+        let id = above.len();
+        let received = "Received: from root@evil.example by mx.example id 1; now\r\n";
+        format!("{above}{received}{FORGED}{received}X: {id}\r\n\r\nbody\r\n").into_bytes()
+    };
+    let messages: Vec<Vec<u8>> = cases.iter().map(message).collect();
+    let runtime = runtime();
+    let relay = runtime.block_on(Relay::start(Manner::with(&["PIPELINING", "8BITMIME"])));
+    let (_speaker, port) = serve(&runtime, &messages);
+    let account = account("family", port).replace("jane@home.lan", "postmaster@home.lan");
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"smtp\"\nhost = \
+         \"localhost\"\nport = {}\ntls = \"none\"\n{account}[account.family.envelope]\nmap = {{ \
+         \"@example.org\" = \"@home.lan\" }}\n",
+        relay.port,
+    ));
+    let said = place.succeed(&["poll"]);
+    let taken = relay.taken();
+    assert_eq!(taken.len(), cases.len(), "{said}");
+    for (taken, (above, rcpts)) in taken.iter().zip(cases) {
+        assert_eq!(taken.rcpts, rcpts, "{above}");
+    }
+}
+
 /// Holds 4.4.shell: from the header of a message on a server to the command line and the
 /// environment of an MDA.
 #[test]

@@ -7,6 +7,7 @@ mod checking_deletes;
 mod clock;
 mod comparing;
 mod ended_early;
+mod envelope;
 mod erase;
 mod few_commands;
 mod half_renamed;

@@ -104,6 +104,7 @@ impl World {
                 method: LoginMethod::Auto,
             },
             recipient: Recipient::new("jane@home.lan").unwrap(),
+            envelope: None,
             retention,
             order: RetrievalOrder::Oldest,
             first_run: FirstRun::All,

@@ -1,5 +1,6 @@
 //! The kinds of values that settings have. Each says in its error what it expected.
 
+mod envelope;
 mod field;
 mod host;
 mod list;
@@ -11,6 +12,7 @@ mod template;
 mod text;
 mod word;
 
+pub(super) use envelope::{EnvelopeFields, HostNames, LocalPrefix, MapSetting};
 pub(super) use field::AddedFields;
 pub(super) use host::{HostName, is_loopback, is_private};
 pub(super) use list::{DeliveryNames, ExitCodes, Fingerprints};

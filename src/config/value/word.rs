@@ -9,6 +9,7 @@ use crate::config::nearest::nearest;
 use crate::mail::text::Shown;
 use crate::mail::{
     ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, RetrievalOrder, TlsMode,
+    Unmatched,
 };
 
 /// A setting with a fixed set of words.
@@ -86,6 +87,13 @@ impl Words for LoginMethod {
         ("user-pass", Self::UserPass),
         ("plain", Self::Plain),
         ("apop", Self::Apop),
+    ];
+}
+
+impl Words for Unmatched {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("recipient", Self::Recipient),
+        ("quarantine", Self::Quarantine),
     ];
 }
 

@@ -46,8 +46,8 @@ pub async fn retry_kept(
     let source = Source::Retried(file.to_owned());
     let holder = (key.clone(), &record);
     let parcel = match Parcel::of_copy((visit, with), source, holder).await {
-        Ok(parcel) => parcel,
-        Err(refusal) => return Ok(Retried::Refused(refusal)),
+        Ok((parcel, None)) => parcel,
+        Ok((_, Some(refusal))) | Err(refusal) => return Ok(Retried::Refused(refusal)),
     };
     // The operator waits for the answer, so it is not withdrawn.
     let halt = CancellationToken::new();

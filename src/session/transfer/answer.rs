@@ -272,7 +272,8 @@ pub(in crate::session) trait Answered<'a> {
 
     /// Who is at fault for a refusal. If it is about the recipient or the message, the message is
     /// at fault if the destination accepted another one for this account in the last day: then the
-    /// recipient exists.
+    /// recipient exists. Where messages have recipients of their own, one that does not exist is
+    /// the message's, because mail for others goes on.
     fn blame(&mut self, parcel: &Parcel, one: &mut RefusedBy) -> Option<Blame> {
         let worst = one.worst()?.fault;
         if matches!(parcel.source, Source::Retried(_)) {
@@ -281,10 +282,15 @@ pub(in crate::session) trait Answered<'a> {
         if worst == Fault::Ours {
             return Some(Blame::Ours);
         }
+        let is_routed = self.visit().envelope.is_some();
         for (_, refusal) in &mut one.refusals {
-            if refusal.fault == Fault::RecipientOrMessage && self.was_taken_lately() {
-                refusal.fault = Fault::MessagePermanent;
-            }
+            refusal.fault = match refusal.fault {
+                Fault::Recipient | Fault::RecipientOrMessage if is_routed => {
+                    Fault::MessagePermanent
+                }
+                Fault::RecipientOrMessage if self.was_taken_lately() => Fault::MessagePermanent,
+                fault => fault,
+            };
         }
         let refused = sink::Refused {
             undo: self.undo_of(parcel),

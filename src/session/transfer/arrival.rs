@@ -20,12 +20,12 @@ use crate::spool::{Draft, Message};
 
 /// What the head of a message shows.
 pub(in crate::session) struct Looked {
-    /// The sender from the topmost Return-Path, and the configured recipient.
+    /// The sender from the topmost Return-Path, and who gets it.
     pub(in crate::session) envelope: Envelope,
     /// The digest of its header, to recognise the message under another unique-id.
     pub(in crate::session) digest: Option<HeadDigest>,
-    /// Why it is in a loop, if it is: it must not be sent again.
-    pub(in crate::session) looped: Option<Refusal>,
+    /// Why it must not be offered: it is in a loop, or for no recipient.
+    pub(in crate::session) refusal: Option<Refusal>,
 }
 
 /// The code of a refusal without a sink.
@@ -34,8 +34,14 @@ const LOOP_CODE: &str = "mail_loop";
 /// Reads the head of a message.
 pub(in crate::session) fn look(visit: &Visit, signature: &Signature, message: &Message) -> Looked {
     let mut returned = false;
-    let head = message.head_fields_showing(|value| {
-        returned |= signature.is_in(value, &visit.recipient);
+    let mut top = visit.header_top();
+    let head = message.head_fields_showing(|name, value| {
+        if name.eq_ignore_ascii_case("Received") {
+            returned |= signature.is_in(value, &visit.recipient);
+        }
+        if let Some(top) = &mut top {
+            top.add(name, value);
+        }
     });
     // An unreadable head must not prevent the delivery: then there is no sender to notify of a
     // failure, as with any null sender.
@@ -53,13 +59,12 @@ pub(in crate::session) fn look(visit: &Visit, signature: &Signature, message: &M
     } else {
         None
     };
+    let looped = why.map(|words| Refusal::new(Fault::MessagePermanent, LOOP_CODE, words));
+    let addressed = visit.addressed(sender, top.as_ref());
     Looked {
-        envelope: Envelope {
-            sender,
-            recipients: vec![visit.recipient.clone()],
-        },
+        envelope: addressed.envelope,
         digest: head_digest(message).ok(),
-        looped: why.map(|words| Refusal::new(Fault::MessagePermanent, LOOP_CODE, words)),
+        refusal: looped.or(addressed.unmatched),
     }
 }
 
@@ -67,7 +72,7 @@ pub(in crate::session) fn look(visit: &Visit, signature: &Signature, message: &M
 pub(in crate::session) fn received_field(
     visit: &Visit,
     signature: &Signature,
-    unique_id: &UniqueId,
+    (unique_id, envelope): (&UniqueId, &Envelope),
     retrieved: Timestamp,
 ) -> String {
     build(&Trace {
@@ -75,7 +80,10 @@ pub(in crate::session) fn received_field(
         signature,
         with: visit.protocol(),
         unique_id,
-        recipient: Some(&visit.recipient),
+        recipient: match &envelope.recipients[..] {
+            [only] => Some(only),
+            _ => None,
+        },
         retrieved,
     })
 }
@@ -111,7 +119,6 @@ impl Transfer<'_> {
         } else {
             entry.unique_id()
         };
-        let trace = received_field(visit, &self.signature, &unique_id, now);
         let key = RecordKey::new(unique_id.clone(), Some(digest));
         let origin = Origin {
             account: visit.account.clone(),
@@ -125,6 +132,8 @@ impl Transfer<'_> {
             }
         }
         let looked = look(visit, &self.signature, &message);
+        let facts = (&origin.unique_id, &looked.envelope);
+        let trace = received_field(visit, &self.signature, facts, now);
         let head = looked.digest;
         let (lasting, remade) = self.find_remade(&key, &message, head, weighed).await;
         let judged_as = remade.as_ref().unwrap_or(&key);
@@ -154,7 +163,7 @@ impl Transfer<'_> {
             stumps: stumps.unwrap_or(0),
             arrived,
         };
-        self.judge(at, entry.octets, parcel, looked.looped);
+        self.judge(at, entry.octets, parcel, looked.refusal);
     }
 
     /// Handles a message that could not be stored.

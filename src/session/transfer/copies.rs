@@ -6,10 +6,12 @@ use tokio::time::Instant;
 
 use crate::mail::Origin;
 use crate::seen::{Batch, Change, Delivered, Known, Notes, Record, RecordKey, Records, State};
+use crate::session::transfer::addressed::Addressed;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::fallback;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
+use crate::session::transfer::trace::without_recipient;
 use crate::session::{Collaborators, Counts, LoadedCopy, SessionError, Visit};
 use crate::sink::Refusal;
 
@@ -143,8 +145,8 @@ impl<'a> CopyOffers<'a> {
 impl Parcel {
     /// Loads the copy that a record names, to offer it now under the account and the unique-id of
     /// the record, which may have changed since the copy was made: a sink's answer is written into
-    /// that record. It goes to the recipient that the account has now, as if the
-    /// server still had it.
+    /// that record. It goes to those who would get it now, as if the server still had it. The
+    /// refusal says why it must not be offered.
     ///
     /// # Errors
     /// The copy cannot be read, or it is not the message of the record.
@@ -152,12 +154,12 @@ impl Parcel {
         (visit, with): (&Visit, &Collaborators),
         source: Source,
         (key, record): (RecordKey, &Record),
-    ) -> Result<Self, Refusal> {
+    ) -> Result<(Self, Option<Refusal>), Refusal> {
         let file = source.file().unwrap_or_default();
         let LoadedCopy {
             message,
-            mut envelope,
-            trace,
+            envelope: before,
+            mut trace,
         } = with.quarantine.load(file).await?;
         if key.digest != Some(message.digest()) {
             let words = format!("the copy {file} is not the message that its record names");
@@ -172,8 +174,15 @@ impl Parcel {
             Source::Retried(_) => record.targets().without_refusals(),
             Source::Listed(_) | Source::Parked(_) => record.targets(),
         };
-        envelope.recipients = vec![visit.recipient.clone()];
-        Ok(Self {
+        let Addressed {
+            envelope,
+            unmatched,
+        } = visit.addressed_copy(before.sender, &message);
+        if envelope.recipients != before.recipients {
+            // A field that others see must not name the recipient of before.
+            trace = without_recipient(&trace);
+        }
+        let parcel = Self {
             source,
             key,
             origin,
@@ -190,7 +199,8 @@ impl Parcel {
             lasting: None,
             stumps: 0,
             arrived: Instant::now(),
-        })
+        };
+        Ok((parcel, unmatched))
     }
 }
 

@@ -5,6 +5,7 @@
 //! its record is durable: that limits what a crash can repeat, whatever the sinks do.
 
 pub(in crate::session) mod absent;
+mod addressed;
 pub(in crate::session) mod alone;
 pub(in crate::session) mod answer;
 pub(in crate::session) mod arrival;

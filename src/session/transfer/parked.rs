@@ -10,7 +10,7 @@ use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::CopyOffers;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::sink::{Fault, Spared};
+use crate::sink::{Fault, Refusal, Spared};
 use crate::telemetry::{Event, WarningEvent};
 
 /// Whether any message is due.
@@ -79,11 +79,18 @@ pub(in crate::session) async fn retry(
         if !admitted || with.stop.soon.is_cancelled() || !bounds.budget.take() {
             break;
         }
-        let Some(parcel) = load(with, &mut copies, key, &record, now).await else {
-            if !copies.settle().await {
-                break;
+        let loaded = load(with, &mut copies, key, &record, now).await;
+        let parcel = match loaded {
+            Some((parcel, None)) => parcel,
+            unoffered => {
+                if let Some((parcel, Some(refusal))) = unoffered {
+                    copies.quarantine(parcel, refusal);
+                }
+                if !copies.settle().await {
+                    break;
+                }
+                continue;
             }
-            continue;
         };
         let delivery = &with.delivery;
         let answer = tokio::select! {
@@ -124,19 +131,19 @@ fn all_due(records: &Records, spared: &Spared, now: Timestamp) -> Vec<(RecordKey
 }
 
 /// Loads the copy of a parked message. If it cannot be read now, that counts as a try, so that not
-/// every poll tries it.
+/// every poll tries it. The refusal says why it must not be offered.
 async fn load(
     with: &Collaborators,
     copies: &mut CopyOffers<'_>,
     key: RecordKey,
     record: &Record,
     now: Timestamp,
-) -> Option<Parcel> {
+) -> Option<(Parcel, Option<Refusal>)> {
     let (earlier, file) = due(record, now)?;
     let source = Source::Parked(file.to_owned());
     let holder = (key.clone(), record);
     let refusal = match Parcel::of_copy((copies.visit(), with), source, holder).await {
-        Ok(parcel) => return Some(parcel),
+        Ok(loaded) => return Some(loaded),
         Err(refusal) => refusal,
     };
     if refusal.fault == Fault::Ours {

@@ -96,7 +96,7 @@ pub fn received_field(trace: &Trace<'_>) -> String {
         "Received: from {from}\n\t{own}\n\twith {with} id {id}"
     );
     if let Some(recipient) = trace.recipient.filter(|r| r.as_str().is_ascii()) {
-        field.push_str("\n\tfor <");
+        field.push_str(FOR);
         field.push_str(recipient.as_str());
         field.push('>');
     }
@@ -104,6 +104,18 @@ pub fn received_field(trace: &Trace<'_>) -> String {
     field.push_str(&Date::of(trace.retrieved).rfc5322());
     field.push('\n');
     field
+}
+
+/// The field without the recipient, if it names one.
+pub fn without_recipient(field: &str) -> String {
+    let bounds = field.find(FOR).and_then(|from| {
+        let length = field[from..].find(';')?;
+        Some((from, from + length))
+    });
+    match bounds {
+        Some((from, to)) => format!("{}{}", &field[..from], &field[to..]),
+        None => field.to_owned(),
+    }
 }
 
 /// A host name in which all characters that no host name or address contains are replaced.
@@ -133,6 +145,9 @@ fn atom(unique_id: &UniqueId) -> String {
     }
     atom
 }
+
+/// What comes before the recipient.
+const FOR: &str = "\n\tfor <";
 
 /// How the comment of a signature begins.
 const COMMENT: &str = "(mailferry";
@@ -179,6 +194,14 @@ mod tests {
              \tfor <jane@home.lan>;\n\
              \tMon, 23 Nov 2026 12:00:00 +0000\n"
         );
+    }
+
+    #[test]
+    fn a_trace_without_recipient_is_the_same_otherwise() {
+        let with = field("pop.example.org", b"1", Some("jane@home.lan"));
+        let without = field("pop.example.org", b"1", None);
+        assert_eq!(without_recipient(&with), without);
+        assert_eq!(without_recipient(&without), without);
     }
 
     #[test]
