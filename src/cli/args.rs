@@ -54,7 +54,7 @@ pub(super) enum CliCommand {
     Poll(Poll),
     /// Check the configuration, and print the main settings
     #[command(after_help = help::CHECK)]
-    Check,
+    Check(Check),
     /// Show and change the records of seen messages
     #[command(subcommand, after_help = help::SEEN)]
     Seen(SeenCommand),
@@ -64,6 +64,17 @@ pub(super) enum CliCommand {
     /// Print a configuration with every setting and its default, to start from
     #[command(after_help = help::REFERENCE)]
     GenerateReference,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Print instead what would become of the message in this file (- for standard input): who
+    /// would get it, where, and why
+    #[arg(long, value_name = "FILE", requires = "account")]
+    pub(super) message: Option<PathBuf>,
+    /// The account that the message would come from
+    #[arg(long, value_name = "NAME", value_parser = account, requires = "message")]
+    pub(super) account: Option<AccountName>,
 }
 
 #[derive(Debug, Args)]
@@ -334,6 +345,8 @@ mod tests {
             &["seen", "list"],
             &["poll", "no name"],
             &["pol"],
+            &["check", "--message", "x"],
+            &["check", "--account", "work"],
             &["--log-format", "xml", "check"],
         ] {
             assert!(parse(words).is_err(), "{words:?}");

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::mail::text::{Shown, show_period};
 use crate::mail::{LoginMethod, Retention, RetrievalOrder, TlsMode};
 use crate::operator::{
-    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind, CheckedPassword,
-    CheckedServer,
+    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope, CheckedKind,
+    CheckedPassword, CheckedServer,
 };
 
 /// Writes one part of the resulting settings as lines.
@@ -79,17 +79,17 @@ fn render_account(account: &CheckedAccount, out: &mut dyn Write) -> io::Result<(
     let user = Shown::new(&account.user);
     line(out, "  user", format!("{user}, {}", login(account.login)))?;
     line(out, "  password", password(&account.password))?;
-    let names = account
-        .destinations
-        .iter()
-        .map(|one| match one.best_effort {
-            true => format!("{} (best effort)", one.name),
-            false => one.name.clone(),
-        });
-    let names = names.collect::<Vec<_>>().join(", ");
+    let names = destination_names(&account.destinations);
     let recipient = &account.recipient;
-    line(out, "  delivery", format!("{names}, for {recipient}"))?;
-    line(out, "  sender", senders(account))?;
+    match &account.envelope {
+        Some(envelope) => {
+            line(out, "  delivery", names)?;
+            line(out, "  recipients", recipients(envelope, recipient))?;
+        }
+        None => line(out, "  delivery", format!("{names}, for {recipient}"))?,
+    }
+    let told = account.destinations.iter().chain(&account.fallback);
+    line(out, "  sender", sender_words(told))?;
     if let Some(fallback) = &account.fallback {
         line(out, "  fallback", &fallback.name)?;
     }
@@ -161,7 +161,35 @@ fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Resul
     line(out, "  at a time", format!("{count}{order}"))
 }
 
-fn line(out: &mut dyn Write, name: &str, value: impl fmt::Display) -> io::Result<()> {
+/// Who gets the messages of an account whose messages say it.
+fn recipients(envelope: &CheckedEnvelope, account: &str) -> String {
+    let mut text = match &envelope.fields[..] {
+        [] => "by `for` of Received".to_owned(),
+        names => format!("by {}", names.join(", ")),
+    };
+    if !envelope.trusted.is_empty() {
+        text.push_str(&format!("; trusted {}", envelope.trusted.join(", ")));
+    }
+    if let Some(lines) = envelope.map_lines {
+        text.push_str(&format!("; {}", Tally(lines, "line of the map")));
+    }
+    match envelope.quarantines {
+        true => text.push_str("; others to the quarantine"),
+        false => text.push_str(&format!("; others for {account}")),
+    }
+    text
+}
+
+/// The names of destinations.
+pub(super) fn destination_names(destinations: &[CheckedDestination]) -> String {
+    let names = destinations.iter().map(|one| match one.best_effort {
+        true => format!("{} (best effort)", one.name),
+        false => one.name.clone(),
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn line(out: &mut dyn Write, name: &str, value: impl fmt::Display) -> io::Result<()> {
     writeln!(out, "{name:<13} {value}")
 }
 
@@ -227,14 +255,13 @@ fn order(order: RetrievalOrder) -> &'static str {
 }
 
 /// The envelope sender that the destinations are told, once if it is the same for all.
-fn senders(account: &CheckedAccount) -> String {
+pub(super) fn sender_words<'a>(told: impl Iterator<Item = &'a CheckedDestination>) -> String {
     let words = |one: &CheckedDestination| match one.sender.as_str() {
         "keep" => "that of each message".to_owned(),
         "null" => "none (<>)".to_owned(),
         address => Shown::new(address).to_string(),
     };
-    let all = account.destinations.iter().chain(&account.fallback);
-    let all: Vec<&CheckedDestination> = all.collect();
+    let all: Vec<&CheckedDestination> = told.collect();
     match all[..] {
         [first, ref others @ ..] if others.iter().all(|one| one.sender == first.sender) => {
             words(first)
@@ -271,6 +298,7 @@ impl fmt::Display for Tally {
             (1, thing) => write!(f, "1 {thing}"),
             (0, thing) if thing == "error" || thing == "warning" => write!(f, "no {thing}s"),
             (n, "delivery") => write!(f, "{n} deliveries"),
+            (n, "line of the map") => write!(f, "{n} lines of the map"),
             (n, thing) => write!(f, "{n} {thing}s"),
         }
     }

@@ -46,7 +46,8 @@ shown.
 
 Examples:
   mailferry check
-  mailferry --config ./my.toml check && systemctl reload mailferry";
+  mailferry --config ./my.toml check && systemctl reload mailferry
+  mailferry check --message mail.eml --account work     who would get this message, and why";
 
 /// Of `seen`.
 pub(super) const SEEN: &str = "\

@@ -6,6 +6,7 @@
 mod args;
 mod ask;
 mod check;
+mod check_message;
 mod exit;
 mod help;
 mod poll;
@@ -71,11 +72,15 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, CommandFailure> {
             out.flush()?;
             Ok(Exit::Done)
         }
-        CliCommand::Check => {
+        CliCommand::Check(check) => {
             // All output of `check` is its answer, so it has no log.
             let setup = Setup::read(global.config.as_deref(), process)?;
             let operator = Operator::new(setup, Reporter::log(), |_| ());
-            print(operator, Request::Check)
+            let request = match (&check.message, check.account) {
+                (Some(file), Some(account)) => check_message::request(file, account)?,
+                _ => Request::Check,
+            };
+            print(operator, request)
         }
         CliCommand::Run(run) => {
             if !run.once {
@@ -132,6 +137,7 @@ fn render(response: &Response, out: &mut dyn Write) -> io::Result<()> {
     match response {
         Response::Reference(text) => out.write_all(text.as_bytes()),
         Response::Checked(checked) => check::render(checked, out),
+        Response::MessageChecked(checked) => check_message::render(checked, out),
         Response::Polled(report) => poll::render(report, out),
         Response::Seen(response) => seen::render(response, out),
         Response::Quarantine(response) => quarantine::render(response, out),

@@ -117,9 +117,9 @@ const MAILDIR: &str = "A delivery that writes messages into a Maildir.";
 
 const ENVELOPE: &str = "\
 One maildrop with mail for many (multidrop): a field that the provider adds to the header of each
-message says who gets it. Without this table all mail goes to recipient of the account. In such an
-account, a recipient that a destination refuses sends the message to the quarantine, and holds
-nothing else.";
+message says who gets it. Without this table all mail goes to recipient of the account. `mailferry
+check --message FILE --account NAME` says who would get a message, and why. In such an account, a
+recipient that a destination refuses sends the message to the quarantine, and holds nothing else.";
 
 const ACCOUNT: &str = "\
 The maildrops: [account.NAME], as many as you like. The records of an account are stored under

@@ -73,6 +73,11 @@ impl RecipientMap {
         self.0.insert(key.to_ascii_lowercase(), to).is_none()
     }
 
+    /// How many lines it has.
+    pub fn lines(&self) -> usize {
+        self.0.len()
+    }
+
     /// The line for an address.
     pub fn line(&self, address: &Recipient) -> Option<MapLine<'_>> {
         let exact = address.as_str().to_ascii_lowercase();

@@ -9,11 +9,14 @@ use crate::config::{
     Account, Config, DeliveryConfig, DeliveryKind, Environment, SecretSource, System,
 };
 use crate::mail::text::Shown;
-use crate::mail::{Sender, SenderChoice, ServerAddress, TlsPolicy};
+use crate::mail::{
+    EnvelopeRules, EnvelopeSource, RecipientMap, Sender, SenderChoice, ServerAddress, TlsPolicy,
+    Unmatched,
+};
 use crate::net::Roots;
 use crate::operator::{
-    Answer, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind,
-    CheckedPassword, CheckedServer, Failure, Operator, check_files, check_maildirs,
+    Answer, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope,
+    CheckedKind, CheckedPassword, CheckedServer, Failure, Operator, check_files, check_maildirs,
 };
 use crate::secrets;
 use crate::sink::mda::script_with_crlf;
@@ -96,6 +99,7 @@ impl Checker<'_> {
                 .collect(),
             fallback: fallback.and_then(|name| destination(account, name, config)),
             recipient: account.recipient.to_string(),
+            envelope: account.envelope.as_deref().map(envelope),
             retention: account.retention,
             order: account.order,
             poll_every: account.poll_every,
@@ -218,8 +222,25 @@ impl Checker<'_> {
     }
 }
 
+/// How the header of a message says who gets it.
+fn envelope(rules: &EnvelopeRules) -> CheckedEnvelope {
+    CheckedEnvelope {
+        fields: match &rules.source {
+            EnvelopeSource::Fields { names, .. } => names.clone(),
+            EnvelopeSource::ReceivedFor => Vec::new(),
+        },
+        trusted: rules.trusted.clone(),
+        map_lines: rules.map.as_ref().map(RecipientMap::lines),
+        quarantines: rules.unmatched == Unmatched::Quarantine,
+    }
+}
+
 /// One destination of an account's messages.
-fn destination(account: &Account, name: &str, config: &Config) -> Option<CheckedDestination> {
+pub(super) fn destination(
+    account: &Account,
+    name: &str,
+    config: &Config,
+) -> Option<CheckedDestination> {
     let delivery = config.deliveries.get(name)?;
     let sender = account.sender.as_ref().unwrap_or(&delivery.sender);
     let sender = match sender {

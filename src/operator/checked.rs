@@ -66,6 +66,8 @@ pub struct CheckedAccount {
     pub fallback: Option<CheckedDestination>,
     /// The envelope recipient.
     pub recipient: String,
+    /// How the header of a message says who gets it, if it does.
+    pub envelope: Option<CheckedEnvelope>,
     /// What happens on the server after delivery.
     #[serde(with = "RetentionWord")]
     pub retention: Retention,
@@ -82,6 +84,20 @@ pub struct CheckedAccount {
     pub octets_max: Option<u64>,
     /// Deletes after which the session ends and another one begins.
     pub commit_every: Option<u64>,
+}
+
+/// How the header of a message says who gets it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedEnvelope {
+    /// The names of the fields, in the order in which they are tried; none if a `Received` field
+    /// says it.
+    pub fields: Vec<String>,
+    /// The hosts whose `Received` ends what is believed.
+    pub trusted: Vec<String>,
+    /// How many lines the map has, if there is one.
+    pub map_lines: Option<usize>,
+    /// Whether a message for which no recipient is found goes to the quarantine.
+    pub quarantines: bool,
 }
 
 /// One destination of an account's messages.

@@ -13,7 +13,9 @@ mod changes;
 mod check;
 mod check_files;
 mod check_maildirs;
+mod check_message;
 mod checked;
+mod checked_message;
 mod copies;
 mod exit;
 mod failure;
@@ -40,9 +42,10 @@ use crate::telemetry::Reporter;
 
 pub use answer::Answer;
 pub use checked::{
-    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind, CheckedPassword,
-    CheckedServer,
+    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope, CheckedKind,
+    CheckedPassword, CheckedServer,
 };
+pub use checked_message::{CheckedMessage, MessageFate};
 pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};
 pub use exit::Exit;
 pub use failure::Failure;
@@ -92,6 +95,14 @@ impl Operator {
         match request {
             Request::Reference => answer.say(Self::reference()).await,
             Request::Check => self.answer_check(answer).await,
+            Request::CheckMessage {
+                account,
+                head,
+                octets,
+            } => {
+                let message = (&head[..], octets);
+                self.answer_check_message(&account, message, answer).await
+            }
             Request::Poll(request) => self.answer_poll(request, answer).await,
             Request::Seen(request) => self.answer_seen(request, answer).await,
             Request::Quarantine(request) => self.answer_quarantine(request, answer).await,

@@ -22,6 +22,18 @@ pub enum Request {
     ///
     /// [`Checked`]: crate::operator::Checked
     Check,
+    /// Asks what would become of a message: who would get it, where, and why. Makes no connection.
+    /// Answered by one [`CheckedMessage`].
+    ///
+    /// [`CheckedMessage`]: crate::operator::CheckedMessage
+    CheckMessage {
+        /// The account.
+        account: AccountName,
+        /// The first octets of the message, to the end of its header at least.
+        head: Vec<u8>,
+        /// The size of the message in octets.
+        octets: u64,
+    },
     /// Polls accounts once. Answered by a [`PollReport`] for each polled account.
     ///
     /// [`PollReport`]: crate::operator::PollReport

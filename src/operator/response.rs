@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
-use crate::operator::{Checked, Exit, PollReport, QuarantineResponse};
+use crate::operator::{Checked, CheckedMessage, Exit, PollReport, QuarantineResponse};
 use crate::seen::{Changed, Known, State};
 use crate::session::Adopted;
 
@@ -17,6 +17,8 @@ pub enum Response {
     Reference(String),
     /// A part of the resulting settings.
     Checked(Checked),
+    /// What would become of a message.
+    MessageChecked(Box<CheckedMessage>),
     /// The result of one poll.
     Polled(PollReport),
     /// A response about records of seen messages.
@@ -31,7 +33,7 @@ impl Response {
         match self {
             Self::Checked(checked) => checked.exit(),
             Self::Polled(report) => report.exit(),
-            Self::Reference(_) | Self::Seen(_) => Exit::Done,
+            Self::Reference(_) | Self::Seen(_) | Self::MessageChecked(_) => Exit::Done,
             Self::Quarantine(response) => response.exit(),
         }
     }
@@ -167,6 +169,12 @@ pub enum RecordState {
 impl From<Checked> for Response {
     fn from(checked: Checked) -> Self {
         Self::Checked(checked)
+    }
+}
+
+impl From<CheckedMessage> for Response {
+    fn from(checked: CheckedMessage) -> Self {
+        Self::MessageChecked(Box::new(checked))
     }
 }
 

@@ -42,7 +42,7 @@ impl HeadFields {
 
     /// Like [`Self::parse`]; also passes the name and the value of every field to `shown`, from the
     /// top.
-    pub(super) fn parse_showing(message: &[u8], mut shown: impl FnMut(&str, &[u8])) -> Self {
+    pub fn parse_showing(message: &[u8], mut shown: impl FnMut(&str, &[u8])) -> Self {
         let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
         let from_line_octets = from_lines(message);
         let rest = &message[from_line_octets..];

@@ -1,6 +1,7 @@
 //! Commands, and their output.
 
 mod check;
+mod check_message;
 mod commands;
 mod config;
 mod errors;

@@ -9,11 +9,11 @@ use mailferry::mail::{
 };
 use mailferry::net::SystemRoots;
 use mailferry::operator::{
-    Answer, Changes, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedKind,
-    CheckedPassword, CheckedServer, Copies, Exit, Failure, Operator, PollCounts, PollFailure,
-    PollReport, PollRequest, PollWaiting, Process, QuarantineCopy, QuarantineRequest,
-    QuarantineResponse, RecordState, Request, Response, RetryOutcome, SeenRecord, SeenRequest,
-    SeenResponse, Setup, Which,
+    Answer, Changes, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope,
+    CheckedKind, CheckedMessage, CheckedPassword, CheckedServer, Copies, Exit, Failure,
+    MessageFate, Operator, PollCounts, PollFailure, PollReport, PollRequest, PollWaiting, Process,
+    QuarantineCopy, QuarantineRequest, QuarantineResponse, RecordState, Request, Response,
+    RetryOutcome, SeenRecord, SeenRequest, SeenResponse, Setup, Which,
 };
 use mailferry::telemetry::Reporter;
 use serde::de::DeserializeOwned;
@@ -260,6 +260,11 @@ fn every_request_can_be_carried_as_text() {
     carried(Request::Poll(PollRequest::Due));
     let accounts = vec![account];
     carried(Request::Poll(PollRequest::Now { accounts }));
+    carried(Request::CheckMessage {
+        account: work(),
+        head: vec![b'x', 0, 255],
+        octets: 3,
+    });
     carried(Request::Check);
     carried(Request::Reference);
 }
@@ -318,6 +323,25 @@ fn every_response_can_be_carried_as_text() {
             words: "no".into(),
         },
     )));
+    for fate in [
+        MessageFate::Offered {
+            recipients: vec!["jane@home.lan".into()],
+            is_matched: true,
+        },
+        MessageFate::NoRecipient,
+        MessageFate::Loops(51),
+        MessageFate::TooLarge(1),
+    ] {
+        carried(Response::MessageChecked(Box::new(CheckedMessage {
+            account: work(),
+            octets: 3,
+            sender: String::new(),
+            fate,
+            looked_at: Some(vec!["X-Original-To".into()]),
+            destinations: Vec::new(),
+            fallback: None,
+        })));
+    }
     carried(Response::Polled(PollReport {
         account: work(),
         counts: PollCounts::default(),
@@ -363,6 +387,12 @@ fn every_part_of_a_check_can_be_carried_as_text() {
                 best_effort: true,
             }],
             fallback: None,
+            envelope: Some(CheckedEnvelope {
+                fields: vec!["X-Original-To".into()],
+                trusted: vec!["mx.example.org".into()],
+                map_lines: Some(2),
+                quarantines: true,
+            }),
             recipient: "jane@home.lan".into(),
             retention: Retention::after(60),
             order: RetrievalOrder::SmallFirst,
