@@ -139,7 +139,7 @@ impl Trial {
 }
 
 /// Starts a poll and kills it at a random moment; returns whether it was still running.
-fn kill_one(place: &Place, window: Duration, random: &mut fastrand::Rng) -> bool {
+pub(super) fn kill_one(place: &Place, window: Duration, random: &mut fastrand::Rng) -> bool {
     let mut child = place
         .command(&["poll"])
         .stdout(Stdio::null())

@@ -5,6 +5,7 @@ mod kill;
 mod kill_kept;
 #[cfg(feature = "fault-injection")]
 pub mod kill_points;
+mod kill_recipients;
 #[cfg(feature = "fault-injection")]
 mod kill_several;
 mod matrix;

@@ -1,6 +1,7 @@
 //! The program with widely used servers and MDAs.
 
 mod courier;
+mod envelope;
 mod lmtp;
 mod maildir;
 mod mda;

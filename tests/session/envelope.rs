@@ -251,7 +251,7 @@ async fn a_message_for_no_recipient_is_quarantined_until_the_map_has_its_address
     let mut routed = Routed::new(mails, strict(&[("jane@example.org", "jane@home.lan")]));
     let summary = routed.poll().await;
     assert_eq!(summary.counts.quarantined, 1);
-    assert!(routed.world.told_reason("no_recipient"));
+    assert!(routed.world.told_reason("unmatched"));
     assert!(routed.boxes.offers().is_empty());
     let retried = routed.retry().await;
     let Retried::Refused(refusal) = retried else {

@@ -15,7 +15,7 @@ pub(in crate::session) struct Addressed {
 }
 
 /// The code of a message for which no recipient was found.
-const UNMATCHED_CODE: &str = "no_recipient";
+const UNMATCHED_CODE: &str = "unmatched";
 
 impl Visit {
     /// Collects the fields that say who gets a message, if the account has rules for that.
