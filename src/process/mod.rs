@@ -59,15 +59,19 @@ pub(crate) struct Finished {
     pub(crate) output: Zeroizing<Vec<u8>>,
     /// Standard error, if it was read separately.
     pub(crate) errors: Zeroizing<Vec<u8>>,
+    /// Why a file for standard output does not have all of it, if writing failed.
+    pub(crate) not_written: Option<io::Error>,
 }
 
 impl Finished {
-    fn new(end: ProcessEnd, outputs: Vec<Output>) -> Self {
+    fn new(end: ProcessEnd, mut outputs: Vec<Output>) -> Self {
+        let not_written = outputs.iter_mut().find_map(Output::take_failure);
         let mut kept = outputs.into_iter().map(Output::kept);
         Self {
             end,
             output: kept.next().unwrap_or_default(),
             errors: kept.next().unwrap_or_default(),
+            not_written,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The output of a program, read without waiting and stored up to a limit.
 
-use std::io::{self, PipeReader, Read};
+use std::fs::File;
+use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use zeroize::Zeroizing;
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::mail::limits;
 
 /// How the output of a program is read, and how much of it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Listen {
     /// Standard output and standard error are one text. Its last octets are stored, because
     /// programs report errors at the end. The text ends with the program, even if a child process
@@ -18,17 +19,28 @@ pub(crate) enum Listen {
     /// stored. If standard output is longer, the pipe is closed; the rest of standard error is
     /// discarded.
     Apart { output: usize, errors: usize },
+    /// As [`Self::Apart`], but standard output goes to a file, up to `octets_max` and one more.
+    IntoFile {
+        file: File,
+        octets_max: u64,
+        errors: usize,
+    },
 }
 
 /// The part of a pipe's output that is stored. A buffer is wiped when it is dropped, because a
 /// program may print a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Keep {
     Last(usize),
     /// Closes the pipe after this many octets.
     FirstOnly(usize),
     /// Discards the rest.
     First(usize),
+    /// Closes the pipe after this many octets, which are in the file.
+    InFile {
+        file: File,
+        octets_left: u64,
+    },
 }
 
 /// The reading end of a pipe, and the output that came through it.
@@ -38,22 +50,25 @@ pub(super) struct Output {
     pipe: Option<PipeReader>,
     keep: Keep,
     kept: Zeroizing<Vec<u8>>,
+    /// Why the file does not have all octets.
+    failed: Option<io::Error>,
 }
 
 impl Output {
     /// Starts reading a pipe.
     pub(super) fn of(pipe: PipeReader, keep: Keep) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
-        let kept = match keep {
+        let kept = match &keep {
             // Few programs print much.
-            Keep::Last(_) => Vec::new(),
+            Keep::Last(_) | Keep::InFile { .. } => Vec::new(),
             // Large enough from the start: a buffer that moves would leave a copy of a secret.
-            Keep::FirstOnly(max) | Keep::First(max) => Vec::with_capacity(max),
+            Keep::FirstOnly(max) | Keep::First(max) => Vec::with_capacity(*max),
         };
         Ok(Self {
             pipe: Some(pipe),
             keep,
             kept: Zeroizing::new(kept),
+            failed: None,
         })
     }
 
@@ -77,22 +92,37 @@ impl Output {
     }
 
     fn add(&mut self, octets: &[u8]) {
-        match self.keep {
+        match &mut self.keep {
             Keep::Last(max) => {
+                let max = *max;
                 self.kept.extend_from_slice(octets);
                 if self.kept.len() > 4 * max {
                     self.cut(max);
                 }
             }
             Keep::FirstOnly(max) | Keep::First(max) => {
-                let left = max - self.kept.len();
+                let left = *max - self.kept.len();
                 self.kept
                     .extend_from_slice(&octets[..octets.len().min(left)]);
-                if matches!(self.keep, Keep::FirstOnly(_)) && self.kept.len() == max {
+                if self.kept.len() == *max && matches!(self.keep, Keep::FirstOnly(_)) {
+                    self.pipe = None;
+                }
+            }
+            Keep::InFile { file, octets_left } => {
+                let count = usize::try_from(*octets_left).unwrap_or(usize::MAX);
+                let octets = &octets[..octets.len().min(count)];
+                *octets_left -= octets.len() as u64;
+                self.failed = file.write_all(octets).err();
+                if self.failed.is_some() || *octets_left == 0 {
                     self.pipe = None;
                 }
             }
         }
+    }
+
+    /// Why the file does not have all octets, if writing failed.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failed.take()
     }
 
     /// Returns the stored output.

@@ -15,6 +15,32 @@ const APART: Listen = Listen::Apart {
     errors: 10,
 };
 
+#[test]
+fn output_goes_to_a_file_up_to_its_limit() {
+    for (script, length) in [("printf 12345", 5), ("printf 1234567; echo more", 7)] {
+        let file = tempfile::tempfile().unwrap();
+        let listen = Listen::IntoFile {
+            file: file.try_clone().unwrap(),
+            octets_max: 6,
+            errors: 100,
+        };
+        let ended = run_for(&format!("{script}; echo why >&2"), listen, 60);
+        assert_eq!(file.metadata().unwrap().len(), length, "{script}");
+        assert!(ended.output.is_empty() && ended.not_written.is_none());
+    }
+}
+
+#[test]
+fn a_file_that_takes_no_output_is_reported() {
+    let file = std::fs::File::open("/dev/full").unwrap();
+    let listen = Listen::IntoFile {
+        file,
+        octets_max: 6,
+        errors: 100,
+    };
+    assert!(run_for("echo one", listen, 60).not_written.is_some());
+}
+
 fn run_for(script: &str, listen: Listen, seconds: u64) -> Finished {
     let (_canceller, cancellation) = cancellation();
     let timeout = Duration::from_secs(seconds);

@@ -50,18 +50,25 @@ struct Signs {
 impl Watch {
     pub(super) fn start(mut command: Command, listen: Listen) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let (outputs, errors) = match listen {
-            Listen::Together { last } => (
-                vec![Output::of(reader, Keep::Last(last))?],
-                writer.try_clone()?,
-            ),
-            Listen::Apart { output, errors } => {
+        let (keep, errors_kept) = match listen {
+            Listen::Together { last } => (Keep::Last(last), None),
+            Listen::Apart { output, errors } => (Keep::FirstOnly(output), Some(errors)),
+            Listen::IntoFile {
+                file,
+                octets_max,
+                errors,
+            } => {
+                let octets_left = octets_max.saturating_add(1);
+                (Keep::InFile { file, octets_left }, Some(errors))
+            }
+        };
+        let mut outputs = vec![Output::of(reader, keep)?];
+        let errors = match errors_kept {
+            None => writer.try_clone()?,
+            Some(kept) => {
                 let (second, errors_writer) = io::pipe()?;
-                let output = Output::of(reader, Keep::FirstOnly(output))?;
-                (
-                    vec![output, Output::of(second, Keep::First(errors))?],
-                    errors_writer,
-                )
+                outputs.push(Output::of(second, Keep::First(kept))?);
+                errors_writer
             }
         };
         command.stdout(writer).stderr(errors).process_group(0);
@@ -74,7 +81,7 @@ impl Watch {
             child,
             pidfd,
             outputs,
-            to_their_ends: matches!(listen, Listen::Apart { .. }),
+            to_their_ends: errors_kept.is_some(),
         })
     }
 
