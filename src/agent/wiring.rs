@@ -1,5 +1,6 @@
 //! Builds the parts of the agent from the configuration. Only this file knows both.
 
+mod filters;
 mod server;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::sink::{Delivery, Destination, Refusal, Sink, TopLines};
 use crate::spool::Spool;
 use crate::telemetry::{Event, Reporter};
 
+use filters::WiredFilters;
 use server::Server;
 
 /// The agent's parts that do not come from the configuration.
@@ -75,6 +77,14 @@ pub enum WiringError {
         /// The error.
         words: String,
     },
+    /// A filter's settings.
+    #[error("filter.{name}: {words}")]
+    Filter {
+        /// Its name.
+        name: String,
+        /// The error.
+        words: String,
+    },
 }
 
 /// Applies configurations, one after the other: a delivery that did not change keeps its
@@ -86,6 +96,7 @@ pub struct Wiring {
     /// Whether to warn of settings that are allowed but probably a mistake.
     warns: bool,
     deliveries: BTreeMap<String, Wired>,
+    filters: WiredFilters,
 }
 
 #[derive(Clone)]
@@ -102,6 +113,7 @@ impl Wiring {
             probes_at_once: false,
             warns: true,
             deliveries: BTreeMap::new(),
+            filters: WiredFilters::default(),
         }
     }
 
@@ -132,11 +144,13 @@ impl Wiring {
             };
             deliveries.insert(name.clone(), wired);
         }
+        let how = (self.probes_at_once, self.warns);
+        let filters = self.filters.next(&config.filters, &self.parts, how)?;
         let enabled = config.accounts.values().filter(|account| account.enabled);
         let assignments = enabled
-            .map(|account| self.assign(config, account, &deliveries))
+            .map(|account| self.assign(config, account, (&deliveries, &filters)))
             .collect::<Result<_, _>>()?;
-        self.deliveries = deliveries;
+        (self.deliveries, self.filters) = (deliveries, filters);
         Ok(AgentOrders {
             assignments,
             sessions_max: config.max_sessions,
@@ -262,10 +276,12 @@ impl Wiring {
         &self,
         config: &Config,
         account: &config::Account,
-        deliveries: &BTreeMap<String, Wired>,
+        (deliveries, filters): (&BTreeMap<String, Wired>, &WiredFilters),
     ) -> Result<Assignment, WiringError> {
         let parts = &self.parts;
         let delivery = delivery(account, deliveries)?;
+        let steps = account.filters.iter().filter_map(|name| filters.get(name));
+        let delivery = steps.cloned().fold(delivery, Delivery::through);
         let connector =
             Connector::new(&account.tls, &parts.roots).map_err(|source| WiringError::Tls {
                 what: format!("account.{}", account.name),
@@ -290,9 +306,11 @@ impl Wiring {
         };
         let used = |name: &String| config.deliveries.get(name);
         let used: Vec<_> = account.destinations().map(used).collect();
+        let filters = account.filters.iter().map(|name| config.filters.get(name));
+        let filters: Vec<_> = filters.collect();
         let visit = Configured {
             account: account.clone(),
-            settings: format!("{account:?} {used:?}"),
+            settings: format!("{account:?} {used:?} {filters:?}"),
             own_host: parts.own_host.clone(),
             unrecorded_max: config.max_unrecorded,
             forget_after_seconds: config.forget_after.as_secs(),

@@ -194,7 +194,7 @@ pub(super) enum QuarantineCommand {
         file: String,
     },
     /// Offer copies to their destination again; accepted messages count as delivered
-    Retry(CopiesArguments),
+    Retry(Retry),
     /// Remove copies; the messages stay on the server
     Drop(Drop),
     /// Write a message exactly as it was received
@@ -206,6 +206,15 @@ pub(super) enum QuarantineCommand {
         #[arg(value_name = "TO")]
         to: Option<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Retry {
+    #[command(flatten)]
+    pub(super) copies: CopiesArguments,
+    /// Leave out the filters: for a message that one of them refused by mistake
+    #[arg(long)]
+    pub(super) unfiltered: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::mail::text::{Shown, show_period};
 use crate::mail::{LoginMethod, Retention, RetrievalOrder, TlsMode};
 use crate::operator::{
-    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope, CheckedKind,
-    CheckedPassword, CheckedServer,
+    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope, CheckedFilter,
+    CheckedKind, CheckedPassword, CheckedServer,
 };
 
 /// Writes one part of the resulting settings as lines.
@@ -38,6 +38,7 @@ pub(super) fn render(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
         }
         Checked::Account(account) => render_account(account, out),
         Checked::Delivery(delivery) => render_delivery(delivery, out),
+        Checked::Filter(filter) => render_filter(filter, out),
         Checked::Findings {
             accounts,
             disabled,
@@ -81,6 +82,9 @@ fn render_account(account: &CheckedAccount, out: &mut dyn Write) -> io::Result<(
     line(out, "  password", password(&account.password))?;
     let names = destination_names(&account.destinations);
     let recipient = &account.recipient;
+    if !account.filters.is_empty() {
+        line(out, "  filter", account.filters.join(", then "))?;
+    }
     match &account.envelope {
         Some(envelope) => {
             line(out, "  delivery", names)?;
@@ -114,12 +118,7 @@ fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Resul
             user,
             timeout,
         } => {
-            let words = command.iter().map(|word| Shown::new(word).to_string());
-            line(out, "  command", words.collect::<Vec<_>>().join(" "))?;
-            if let Some(user) = user {
-                line(out, "  as user", Shown::new(user))?;
-            }
-            line(out, "  time-out", Span(*timeout))?;
+            render_program(command, user.as_deref(), *timeout, out)?;
         }
         CheckedKind::Smtp {
             server: relay,
@@ -187,6 +186,30 @@ pub(super) fn destination_names(destinations: &[CheckedDestination]) -> String {
         false => one.name.clone(),
     });
     names.collect::<Vec<_>>().join(", ")
+}
+
+fn render_filter(filter: &CheckedFilter, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\nfilter {}", filter.name)?;
+    let user = filter.user.as_deref();
+    render_program(&filter.command, user, filter.timeout, out)?;
+    if filter.replaces {
+        line(out, "  output", "replaces the message")?;
+    }
+    line(out, "  at a time", Tally(filter.parallel, "message"))
+}
+
+fn render_program(
+    command: &[String],
+    user: Option<&str>,
+    timeout: Duration,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let words = command.iter().map(|word| Shown::new(word).to_string());
+    line(out, "  command", words.collect::<Vec<_>>().join(" "))?;
+    if let Some(user) = user {
+        line(out, "  as user", Shown::new(user))?;
+    }
+    line(out, "  time-out", Span(timeout))
 }
 
 pub(super) fn line(out: &mut dyn Write, name: &str, value: impl fmt::Display) -> io::Result<()> {

@@ -83,6 +83,9 @@ pub(super) fn render(checked: &CheckedMessage, out: &mut dyn Write) -> io::Resul
             format!("{} ({why})", Shown::new(recipient)),
         )?;
     }
+    if !checked.filters.is_empty() {
+        line(out, "filter", checked.filters.join(", then "))?;
+    }
     line(out, "delivery", destination_names(&checked.destinations))?;
     let told = checked.destinations.iter().chain(&checked.fallback);
     line(out, "told sender", sender_words(told))?;

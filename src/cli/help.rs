@@ -63,6 +63,7 @@ use of the state directory: stop the agent first.
 Examples:
   mailferry quarantine list
   mailferry quarantine retry --all        after the destination was repaired
+  mailferry quarantine retry --unfiltered 1795435200.1f.mailferry
   mailferry quarantine drop --delete 1795435200.1f.mailferry";
 
 /// Of `seen adopt`.

@@ -35,7 +35,7 @@ pub(super) async fn quarantine(
         args::QuarantineCommand::Export { file, to } => {
             export(operator, file, to.as_deref(), out).await
         }
-        args::QuarantineCommand::Retry(copies) => {
+        args::QuarantineCommand::Retry(args::Retry { copies, unfiltered }) => {
             let copies = match copies {
                 args::CopiesArguments { all: true, .. } => Copies::All,
                 args::CopiesArguments {
@@ -44,7 +44,8 @@ pub(super) async fn quarantine(
                 } => Copies::OfAccount(account),
                 args::CopiesArguments { files, .. } => Copies::Files(files),
             };
-            simple(operator, QuarantineRequest::Retry(copies), out).await
+            let request = QuarantineRequest::Retry { copies, unfiltered };
+            simple(operator, request, out).await
         }
         args::QuarantineCommand::Drop(drop) => {
             let mut worst = Exit::Done;

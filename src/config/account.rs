@@ -7,12 +7,13 @@ use std::time::Duration;
 use crate::config::destinations::Deliveries;
 use crate::config::envelope::EnvelopeTable;
 use crate::config::error::Complaint;
+use crate::config::filter::FilterTables;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::{At, SourcePlace};
 use crate::config::value::{
-    Address, CountOr, DeliveryNames, FilePath, Fingerprints, HostName, Interval, Keeping, Line,
-    Octets, OctetsOr, Port, SenderSetting, Word, is_loopback,
+    Address, CountOr, DeliveryNames, FilePath, FilterNames, Fingerprints, HostName, Interval,
+    Keeping, Line, Octets, OctetsOr, Port, SenderSetting, Word, is_loopback,
 };
 use crate::config::{LOGIN_PORTS, SecretSource};
 use crate::mail::{
@@ -93,6 +94,9 @@ settings! {
         /// message, or its recipient. Without it, or where it refuses too, the message is
         /// quarantined. It may not be in delivery, and best_effort has no effect on it.
         fallback: Line = Without::Otherwise("none", "\"folder\""),
+        /// The NAMEs of the [filter.NAME] that see each message before any delivery does, in this
+        /// order. A message that one of them does not let pass goes to the quarantine, or waits.
+        filter: FilterNames = Without::Otherwise("none", "[\"spam\"]"),
         /// What happens to a message on the server after delivery: "keep", "delete", or a reason to
         /// delete it: "delete after 14d" (counted from delivery), "keep newest 500" (it is none of
         /// the last 500 that the server lists), "delete larger than 20MiB". In a list of them one
@@ -161,6 +165,9 @@ pub struct Account {
     pub deliveries: Vec<String>,
     /// The name of the delivery that takes what one of those refuses for good, another one.
     pub fallback: Option<String>,
+    /// The names of the filters that see its messages first, in this order; keys of
+    /// [`crate::config::Config::filters`].
+    pub filters: Vec<String>,
     /// What happens on the server after delivery.
     pub retention: Retention,
     /// Which new messages come first.
@@ -193,13 +200,13 @@ impl Resolver<'_> {
         &mut self,
         tables: BTreeMap<AccountName, At<AccountTables>>,
         defaults: &AccountTable,
-        deliveries: &Deliveries,
+        places: (&Deliveries, &FilterTables),
     ) -> BTreeMap<AccountName, Account> {
         let mut accounts = BTreeMap::new();
         let mut maildrops: BTreeMap<(String, String), Vec<MaildropNames>> = BTreeMap::new();
         for (name, At { value, place }) in tables {
             let tables = (value.account.over(defaults), value.envelope);
-            let Some(account) = self.account(&name, tables, place, deliveries) else {
+            let Some(account) = self.account(&name, tables, place, places) else {
                 continue;
             };
             if account.enabled {
@@ -240,13 +247,10 @@ impl Resolver<'_> {
         name: &AccountName,
         (table, envelope): (AccountTable, Option<At<EnvelopeTable>>),
         place: SourcePlace,
-        deliveries: &Deliveries,
+        (deliveries, filters): (&Deliveries, &FilterTables),
     ) -> Option<Account> {
         let title = format!("[account.{name}]");
-        let header = Header {
-            name: &title,
-            place,
-        };
+        let header = Header::new(&title, place);
         let enabled = self.need(&header, "enabled", table.enabled);
         let host = self.need(&header, "host", table.host);
         let host = host.map(|host| host.into_string());
@@ -263,6 +267,7 @@ impl Resolver<'_> {
         let needed_by = self.recipient_needed_by(told, envelope.as_ref(), deliveries);
         let recipient = self.recipient(&header, name, table.recipient, needed_by);
         let envelope = envelope.map(|envelope| self.envelope(&header, envelope));
+        let filters = self.filter_names(table.filter, filters);
         let retention = self.need(&header, "retention", table.retention);
         let order = self.need(&header, "order", table.order);
         let poll_every = self.need_at(&header, "poll_every", table.poll_every);
@@ -296,6 +301,7 @@ impl Resolver<'_> {
             sender: table.sender.some().map(|given| given.value.0),
             fallback: fallback?,
             deliveries: names?,
+            filters: filters?,
             retention: retention?.0,
             order: order?.0,
             poll_every: poll_every?,

@@ -6,6 +6,7 @@ use crate::config::account::{AccountTable, AccountTables};
 use crate::config::delivery::{DeliveryTable, LmtpTable, MaildirTable, MdaTable, SmtpTable};
 use crate::config::envelope::EnvelopeTable;
 use crate::config::error::Complaint;
+use crate::config::filter::FilterTable;
 use crate::config::nearest::nearest;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
 use crate::config::source::{At, ConfigSource, SourcePlace};
@@ -47,6 +48,7 @@ impl Tables {
         let mut reader = TableReader::new(table.into_inner(), header, index, complaints);
         let accounts = reader.take_table("account");
         let deliveries = reader.take_table("delivery");
+        let filters = reader.take_table("filter");
         let (mut log, mut defaults) = (None, None);
         if main {
             self.top = TopTable::read(&mut reader);
@@ -55,13 +57,13 @@ impl Tables {
             if let Some(place) = reader.discard("http") {
                 reader.complain(place.offset, Complaint::NotYet("[http]".to_owned()));
             }
-            let tables = ["log", "defaults", "account", "delivery"];
+            let tables = ["log", "defaults", "account", "delivery", "filter"];
             let known: Vec<_> = names::<TopTable>().chain(tables).collect();
-            reader.finish(&known, |name| belongs(name, &[ACCOUNT, DELIVERY]));
+            reader.finish(&known, |name| belongs(name, &[ACCOUNT, DELIVERY, FILTER]));
         } else {
-            reader.finish(&["account", "delivery"], |name| match name {
+            reader.finish(&["account", "delivery", "filter"], |name| match name {
                 "log" | "defaults" | "http" => Some(format!("[{name}] belongs in the main file")),
-                _ => belongs(name, &[TOP, ACCOUNT, DELIVERY]),
+                _ => belongs(name, &[TOP, ACCOUNT, DELIVERY, FILTER]),
             });
         }
         if let Some((table, _)) = log {
@@ -76,6 +78,40 @@ impl Tables {
         if let Some((table, _)) = deliveries {
             self.add_deliveries(table, sources, complaints);
         }
+        if let Some((table, _)) = filters {
+            self.add_filters(table, sources, complaints);
+        }
+    }
+
+    fn add_filters(
+        &mut self,
+        filters: DeTable<'_>,
+        sources: &[ConfigSource],
+        complaints: &mut Complaints,
+    ) {
+        for_each_named(
+            "filter",
+            filters,
+            sources,
+            complaints,
+            |name, place, table, complaints| {
+                let header = format!("[filter.{name}]");
+                if AccountName::new(&name).is_err() {
+                    let why = "a filter's name is 1 to 64 of A-Z a-z 0-9 . _ @ + - and begins \
+                         with a letter, a digit or _";
+                    let (name, why) = (format!("filter.{name}"), why.to_owned());
+                    return complaints.push((place, Complaint::Value { name, why }));
+                }
+                if let Some(first) = self.filters.get(&name) {
+                    return complaints.push((place, duplicate(header, first.place, sources)));
+                }
+                let mut reader = TableReader::new(table, header, place.source, complaints);
+                let value = FilterTable::read(&mut reader);
+                let known: Vec<_> = names::<FilterTable>().collect();
+                reader.finish(&known, |name| belongs(name, &[TOP, ACCOUNT, DELIVERY]));
+                self.filters.insert(name, At { value, place });
+            },
+        );
     }
 
     fn add_accounts(
@@ -308,6 +344,10 @@ const DELIVERY: Home = Home {
             || has::<MaildirTable>(name)
             || name == "type"
     },
+};
+const FILTER: Home = Home {
+    is: "in a [filter.NAME]",
+    has: has::<FilterTable>,
 };
 const MDA: Home = Home {
     is: "in a delivery of type = \"mda\"",

@@ -14,6 +14,7 @@ mod envelope;
 mod environment;
 mod error;
 mod file;
+mod filter;
 mod nearest;
 mod reference;
 mod resolve;
@@ -34,6 +35,7 @@ pub use delivery::{
 };
 pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
+pub use filter::FilterConfig;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use secret::SecretSource;

@@ -4,6 +4,7 @@
 use crate::config::account::AccountTable;
 use crate::config::delivery::{LmtpTable, MaildirTable, MdaTable, SmtpTable};
 use crate::config::envelope::EnvelopeTable;
+use crate::config::filter::FilterTable;
 use crate::config::setting::{Setting, Table, Without};
 use crate::config::top::{LogTable, TopTable};
 
@@ -30,6 +31,8 @@ pub fn reference() -> String {
     table(&mut out, "[delivery.folder]", MAILDIR);
     out.push_str("\n#type = \"maildir\"\n");
     settings::<MaildirTable>(&mut out);
+    table(&mut out, "[filter.spam]", FILTER);
+    settings::<FilterTable>(&mut out);
     table(&mut out, "[account.work]", ACCOUNT);
     settings::<AccountTable>(&mut out);
     table(&mut out, "[account.work.envelope]", ENVELOPE);
@@ -89,7 +92,7 @@ const PREFACE: &str = "\
 # mailferry reads the file that --config names, else the one that $MAILFERRY_CONFIG names, else
 # /etc/mailferry/mailferry.toml as root, or mailferry/mailferry.toml in $XDG_CONFIG_HOME
 # (~/.config). It also reads accounts.d/*.toml beside that file, which may contain only
-# [account.NAME] and [delivery.NAME] tables. `mailferry check` finds errors.
+# [account.NAME], [delivery.NAME] and [filter.NAME] tables. `mailferry check` finds errors.
 #
 # Write times as \"90s\", \"5m\", \"2h\" or \"14d\"; sizes as \"100MiB\", \"25MB\" or a number of
 # octets. A relative path is relative to the file that contains it. Unknown settings are errors.
@@ -120,6 +123,12 @@ One maildrop with mail for many (multidrop): a field that the provider adds to t
 message says who gets it. Without this table all mail goes to recipient of the account. `mailferry
 check --message FILE --account NAME` says who would get a message, and why. In such an account, a
 recipient that a destination refuses sends the message to the quarantine, and holds nothing else.";
+
+const FILTER: &str = "\
+The filters: [filter.NAME], as many as you like. A filter is a program that sees a message before
+any delivery does, once for all its recipients, and again with each try. With exit code 0 the
+message goes on; 65, 76, 77 and 100 put it into the quarantine; with any other code, after a signal
+or the time-out it is tried again later.";
 
 const ACCOUNT: &str = "\
 The maildrops: [account.NAME], as many as you like. The records of an account are stored under

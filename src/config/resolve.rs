@@ -24,6 +24,13 @@ pub(super) struct Header<'a> {
     pub(super) place: SourcePlace,
 }
 
+impl<'a> Header<'a> {
+    /// A header with this name at this place.
+    pub(super) fn new(name: &'a str, place: SourcePlace) -> Self {
+        Self { name, place }
+    }
+}
+
 impl<'a> Resolver<'a> {
     /// A resolver for the tables of `sources`.
     pub(super) fn new(
@@ -159,6 +166,7 @@ mod tests {
     use crate::config::account::AccountTable;
     use crate::config::delivery::{LmtpTable, MaildirTable, MdaTable, SmtpTable};
     use crate::config::envelope::EnvelopeTable;
+    use crate::config::filter::FilterTable;
     use crate::config::setting::{Setting, Without};
     use crate::config::top::{LogTable, TopTable};
 
@@ -198,6 +206,7 @@ mod tests {
         assert_eq!(every_value_is_read::<LogTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<AccountTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<EnvelopeTable>(), [""; 0]);
+        assert_eq!(every_value_is_read::<FilterTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<MdaTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<SmtpTable>(), [""; 0]);
         assert_eq!(every_value_is_read::<LmtpTable>(), [""; 0]);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::account::{Account, AccountTable, AccountTables};
 use crate::config::delivery::{DeliveryConfig, DeliveryTable};
 use crate::config::error::Complaint;
+use crate::config::filter::{FilterConfig, FilterTable};
 use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::source::{At, SourcePlace};
@@ -75,6 +76,8 @@ pub struct Config {
     pub accounts: BTreeMap<AccountName, Account>,
     /// The deliveries by name; every account's is among them.
     pub deliveries: BTreeMap<String, DeliveryConfig>,
+    /// The filters by name; every account's are among them.
+    pub filters: BTreeMap<String, FilterConfig>,
 }
 
 /// What is logged, and how.
@@ -94,6 +97,7 @@ pub(super) struct Tables {
     pub(super) defaults: AccountTable,
     pub(super) accounts: BTreeMap<AccountName, At<AccountTables>>,
     pub(super) deliveries: BTreeMap<String, At<DeliveryTable>>,
+    pub(super) filters: BTreeMap<String, At<FilterTable>>,
 }
 
 impl Resolver<'_> {
@@ -114,7 +118,14 @@ impl Resolver<'_> {
             self.complain(start, Complaint::NoAccount);
         }
         let defaults = tables.defaults.over(&built_in::<AccountTable>());
-        let accounts = self.accounts(accounts, &defaults, &tables.deliveries);
+        let accounts = self.accounts(accounts, &defaults, (&tables.deliveries, &tables.filters));
+        let filters = tables.filters.into_iter();
+        let filters = filters
+            .filter_map(|(name, table)| {
+                let filter = self.filter(&name, table)?;
+                Some((name, filter))
+            })
+            .collect();
         let deliveries: BTreeMap<_, _> = tables
             .deliveries
             .into_iter()
@@ -148,6 +159,7 @@ impl Resolver<'_> {
             },
             accounts,
             deliveries,
+            filters,
         })
     }
 

@@ -12,6 +12,7 @@ pub(super) fn changes(started: &Config, old: &Config, new: &Config) -> String {
     let mut parts = Vec::new();
     of_tables("account", &old.accounts, &new.accounts, &mut parts);
     of_tables("delivery", &old.deliveries, &new.deliveries, &mut parts);
+    of_tables("filter", &old.filters, &new.filters, &mut parts);
     for (name, changed) in [
         ("max_sessions", old.max_sessions != new.max_sessions),
         (

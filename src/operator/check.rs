@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use crate::config::{
-    Account, Config, DeliveryConfig, DeliveryKind, Environment, SecretSource, System,
+    Account, Config, DeliveryConfig, DeliveryKind, Environment, FilterConfig, SecretSource, System,
 };
 use crate::mail::text::Shown;
 use crate::mail::{
@@ -16,7 +16,8 @@ use crate::mail::{
 use crate::net::Roots;
 use crate::operator::{
     Answer, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope,
-    CheckedKind, CheckedPassword, CheckedServer, Failure, Operator, check_files, check_maildirs,
+    CheckedFilter, CheckedKind, CheckedPassword, CheckedServer, Failure, Operator, check_files,
+    check_maildirs,
 };
 use crate::secrets;
 use crate::sink::mda::script_with_crlf;
@@ -38,6 +39,9 @@ impl Operator {
         }
         for delivery in config.deliveries.values() {
             answer.say(checker.delivery(delivery, config).await).await?;
+        }
+        for filter in config.filters.values() {
+            answer.say(checker.filter(filter)).await?;
         }
         let warnings = config.warnings(&System::look(environment, &config.state_dir));
         let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -98,6 +102,7 @@ impl Checker<'_> {
                 .filter_map(|name| destination(account, name, config))
                 .collect(),
             fallback: fallback.and_then(|name| destination(account, name, config)),
+            filters: account.filters.clone(),
             recipient: account.recipient.to_string(),
             envelope: account.envelope.as_deref().map(envelope),
             retention: account.retention,
@@ -153,8 +158,8 @@ impl Checker<'_> {
                 user: maildir.user.clone(),
             },
         };
-        let problems = check_files::problems_of_delivery(&title, delivery);
-        self.problems.extend(problems);
+        let problem = check_files::problem_of_delivery(&title, delivery);
+        self.problems.extend(problem);
         if let DeliveryKind::Maildir(maildir) = &delivery.kind {
             let accounts = config.accounts.values();
             let goes_there = |one: &&Account| one.destinations().any(|name| *name == delivery.name);
@@ -169,6 +174,22 @@ impl Checker<'_> {
             name: delivery.name.clone(),
             kind,
             parallel: delivery.parallel,
+        })
+    }
+
+    fn filter(&mut self, filter: &FilterConfig) -> Checked {
+        let title = format!("filter {}", filter.name);
+        self.program(&title, filter.command.first().map_or("", String::as_str));
+        let (user, group) = (filter.user.as_deref(), filter.group.as_deref());
+        let problem = check_files::problem_of_user(&title, user, group);
+        self.problems.extend(problem);
+        Checked::Filter(CheckedFilter {
+            name: filter.name.clone(),
+            command: filter.command.clone(),
+            user: filter.user.clone(),
+            timeout: filter.timeout,
+            parallel: filter.parallel,
+            replaces: filter.replaces,
         })
     }
 

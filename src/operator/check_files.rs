@@ -21,18 +21,24 @@ pub(super) fn problems_of_tls(title: &str, tls: &TlsPolicy, roots: &Roots) -> Op
     connector.err().map(|error| format!("{title}: {error}"))
 }
 
-/// Users and groups that do not exist.
-pub(super) fn problems_of_delivery(title: &str, delivery: &DeliveryConfig) -> Vec<String> {
-    let mut problems = Vec::new();
+/// A user or group of a delivery that does not exist.
+pub(super) fn problem_of_delivery(title: &str, delivery: &DeliveryConfig) -> Option<String> {
     let (user, group) = match &delivery.kind {
         DeliveryKind::Mda(mda) => (&mda.user, &mda.group),
         DeliveryKind::Maildir(maildir) => (&maildir.user, &maildir.group),
         DeliveryKind::Smtp(_) | DeliveryKind::Lmtp(_) => (&None, &None),
     };
-    if let Err(error) = find_user(user.as_deref(), group.as_deref()) {
-        problems.push(format!("{title}: {error}"));
-    }
-    problems
+    problem_of_user(title, user.as_deref(), group.as_deref())
+}
+
+/// A user or group that does not exist.
+pub(super) fn problem_of_user(
+    title: &str,
+    user: Option<&str>,
+    group: Option<&str>,
+) -> Option<String> {
+    let found = find_user(user, group);
+    found.err().map(|error| format!("{title}: {error}"))
 }
 
 /// Why the state directory cannot be used: the path is no folder, or the folder above a configured

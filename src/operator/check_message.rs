@@ -54,6 +54,7 @@ impl Operator {
             sender: Shown::new(fields.sender.as_str()).to_string(),
             fate,
             looked_at: routed.as_ref().map(looked_at),
+            filters: account.filters.clone(),
             destinations: names
                 .filter_map(|name| destination(account, name, config))
                 .collect(),

@@ -29,6 +29,8 @@ pub enum Checked {
     Account(Box<CheckedAccount>),
     /// One delivery.
     Delivery(CheckedDelivery),
+    /// One filter.
+    Filter(CheckedFilter),
     /// The findings; they end the answer.
     Findings {
         /// How many accounts there are, disabled ones included.
@@ -64,6 +66,8 @@ pub struct CheckedAccount {
     pub destinations: Vec<CheckedDestination>,
     /// Where what they refuse for good goes.
     pub fallback: Option<CheckedDestination>,
+    /// The filters that see its messages first.
+    pub filters: Vec<String>,
     /// The envelope recipient.
     pub recipient: String,
     /// How the header of a message says who gets it, if it does.
@@ -145,6 +149,23 @@ pub struct CheckedDelivery {
     pub kind: CheckedKind,
     /// How many messages are delivered at the same time.
     pub parallel: usize,
+}
+
+/// A filter as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedFilter {
+    /// Its name.
+    pub name: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The user it runs as, if one is configured.
+    pub user: Option<String>,
+    /// How long it may take for one message.
+    pub timeout: Duration,
+    /// How many run at the same time.
+    pub parallel: usize,
+    /// Whether its output is the message from then on.
+    pub replaces: bool,
 }
 
 /// The types of destinations.

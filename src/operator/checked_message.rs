@@ -19,6 +19,8 @@ pub struct CheckedMessage {
     /// What was looked at in its header to find the recipients, one sentence each; the last one
     /// decided if it is matched. `None` if the account has no rules for that.
     pub looked_at: Option<Vec<String>>,
+    /// The filters that see it first.
+    pub filters: Vec<String>,
     /// Where it goes.
     pub destinations: Vec<CheckedDestination>,
     /// Where it goes if they refuse it for good.

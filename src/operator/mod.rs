@@ -42,8 +42,8 @@ use crate::telemetry::Reporter;
 
 pub use answer::Answer;
 pub use checked::{
-    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope, CheckedKind,
-    CheckedPassword, CheckedServer,
+    Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope, CheckedFilter,
+    CheckedKind, CheckedPassword, CheckedServer,
 };
 pub use checked_message::{CheckedMessage, MessageFate};
 pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};

@@ -33,7 +33,9 @@ impl Operator {
                 let message = self.read(&file, answer).await?;
                 hand_out(message, u64::MAX, answer).await
             }
-            QuarantineRequest::Retry(copies) => self.retry(copies, answer).await,
+            QuarantineRequest::Retry { copies, unfiltered } => {
+                self.retry(copies, unfiltered, answer).await
+            }
             QuarantineRequest::Drop {
                 file,
                 delete,
@@ -107,9 +109,20 @@ impl Operator {
     }
 
     /// Offers copies again.
-    async fn retry(&self, copies: Copies, answer: &Answer) -> Result<(), Failure> {
+    async fn retry(
+        &self,
+        copies: Copies,
+        unfiltered: bool,
+        answer: &Answer,
+    ) -> Result<(), Failure> {
         let rooms = self.rooms()?;
-        let assignments = rooms.orders(&everything(&self.setup.config))?.assignments;
+        let mut assignments = rooms.orders(&everything(&self.setup.config))?.assignments;
+        if unfiltered {
+            for assignment in &mut assignments {
+                let delivery = &mut assignment.with.delivery;
+                *delivery = delivery.clone().unfiltered();
+            }
+        }
         let work = async {
             let holders = self.holders().await?;
             for file in named(&rooms.quarantine, copies, &holders).await? {

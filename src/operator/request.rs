@@ -168,7 +168,12 @@ pub enum QuarantineRequest {
         file: String,
     },
     /// Offers copies to their destination again. An accepted message counts as delivered.
-    Retry(Copies),
+    Retry {
+        /// Which copies.
+        copies: Copies,
+        /// Whether the filters of their accounts are left out.
+        unfiltered: bool,
+    },
     /// Removes a copy.
     Drop {
         /// The file of the copy.

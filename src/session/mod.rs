@@ -31,7 +31,7 @@ use crate::session::judge::fruitless::Progress;
 use crate::session::judge::session_limit;
 use crate::session::run::Session;
 use crate::session::run::checking::Checking;
-use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
+use crate::sink::{Admitted, Delivery, Fault, Gated, NotAdmitted, Refusal};
 use crate::telemetry::{AccountEvent, Event};
 
 pub use doors::{Collaborators, Connect, CopyStore, LoadedCopy, Owners, Stop};
@@ -147,19 +147,19 @@ async fn admitted<'a>(
     loop {
         let over = with.delivery.probes_over();
         let now = with.clock.now();
-        let destination = match with.delivery.admit(&visit.account, now) {
+        let gated = match with.delivery.admit(&visit.account, now) {
             Ok(admitted) => return Ok(Some(admitted)),
-            Err(NotAdmitted::Closed { destination, until }) => {
-                return Err(closed(visit, destination, until.since(now)));
+            Err(NotAdmitted::Closed { gated, until }) => {
+                return Err(closed(visit, gated, until.since(now)));
             }
-            Err(NotAdmitted::Busy { destination }) => destination,
+            Err(NotAdmitted::Busy { gated }) => gated,
         };
         tokio::select! {
             biased;
             () = with.stop.soon.cancelled() => return Ok(None),
             () = over => {}
             () = sleep(Duration::from_secs(limits::PROBE_WAIT_SECONDS)) => {
-                return Err(closed(visit, destination, 0));
+                return Err(closed(visit, gated, 0));
             }
         }
     }
@@ -195,15 +195,15 @@ fn half_renamed(visit: &Visit, other: &str) -> SessionError {
     }
 }
 
-fn closed(visit: &Visit, destination: &Destination, wait_seconds: u64) -> SessionError {
-    let why = destination.gate.why();
+fn closed(visit: &Visit, gated: &Gated, wait_seconds: u64) -> SessionError {
+    let why = gated.gate.why();
     let words = format!(
         "{}; {} waits, the next try is in {wait_seconds} seconds",
         why.as_deref().unwrap_or("it refused before"),
         visit.account
     );
     SessionError::Destination {
-        delivery: destination.name.to_string(),
+        delivery: gated.name.to_string(),
         refusal: Refusal::new(Fault::Destination, "destination_down", words),
     }
 }

@@ -7,6 +7,7 @@
 mod begin;
 pub mod breaker;
 mod delivery;
+pub mod filter;
 mod gate;
 mod line_ends;
 pub mod lmtp;
@@ -23,8 +24,8 @@ use futures_util::future::BoxFuture;
 
 pub use begin::Begin;
 pub use delivery::{
-    Admitted, Attempt, Delivery, Destination, Missed, NotAdmitted, Receipt, RefusedBy,
-    RefusedTarget, Target, Targets, TopLines, Undelivered,
+    Admitted, Attempt, Delivery, Destination, FilterStep, Gated, Missed, NotAdmitted, Receipt,
+    RefusedBy, RefusedTarget, Target, Targets, TopLines, Undelivered,
 };
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use offer::Offer;

@@ -12,6 +12,7 @@ pub mod lasting;
 mod lines;
 mod message;
 
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -130,6 +131,37 @@ impl Spool {
     /// The system's error when the file cannot be created. May block.
     pub fn scratch(&self) -> std::io::Result<std::fs::File> {
         draft::unlinked_file(&self.directory)
+    }
+
+    /// The message that such a file holds. A small one is taken to memory if there is room. May
+    /// block.
+    ///
+    /// # Errors
+    /// The system's error when the file cannot be read.
+    pub fn message_in(&self, mut file: std::fs::File) -> std::io::Result<Message> {
+        file.rewind()?;
+        let digest = digest_of(&mut file)?;
+        let octets = file.stream_position()?;
+        let mut reservation = self.room_for(Some(octets));
+        if octets > reservation.octets() as u64 {
+            reservation.shrink_to(0);
+            return Ok(Message::new(
+                octets,
+                digest,
+                Body::File(file),
+                Some(reservation),
+            ));
+        }
+        let mut all = Vec::with_capacity(reservation.expected_octets());
+        file.rewind()?;
+        file.read_to_end(&mut all)?;
+        reservation.shrink_to(all.len());
+        Ok(Message::new(
+            octets,
+            digest,
+            Body::Memory(all),
+            Some(reservation),
+        ))
     }
 
     /// Begins a message in the room that was reserved for it.

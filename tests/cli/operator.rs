@@ -246,8 +246,14 @@ fn every_request_can_be_carried_as_text() {
             account: Some(account.clone()),
         },
         QuarantineRequest::Show { file: "f".into() },
-        QuarantineRequest::Retry(Copies::OfAccount(account.clone())),
-        QuarantineRequest::Retry(Copies::All),
+        QuarantineRequest::Retry {
+            copies: Copies::OfAccount(account.clone()),
+            unfiltered: false,
+        },
+        QuarantineRequest::Retry {
+            copies: Copies::All,
+            unfiltered: true,
+        },
         QuarantineRequest::Drop {
             file: "f".into(),
             delete: true,
@@ -338,6 +344,7 @@ fn every_response_can_be_carried_as_text() {
             sender: String::new(),
             fate,
             looked_at: Some(vec!["X-Original-To".into()]),
+            filters: vec!["spam".into()],
             destinations: Vec::new(),
             fallback: None,
         })));
@@ -393,6 +400,7 @@ fn every_part_of_a_check_can_be_carried_as_text() {
                 map_lines: Some(2),
                 quarantines: true,
             }),
+            filters: vec!["spam".into()],
             recipient: "jane@home.lan".into(),
             retention: Retention::after(60),
             order: RetrievalOrder::SmallFirst,

@@ -3,6 +3,7 @@
 mod best_effort;
 mod destinations;
 mod fallback;
+mod filter;
 mod lmtp;
 mod maildir;
 mod mda;

@@ -107,20 +107,13 @@ impl Resolver<'_> {
         header: &Header<'_>,
         table: MdaTable,
     ) -> Option<(u64, DeliveryKind)> {
-        let command = self.need_at(header, "command", table.command);
-        let command = command.map(|command| {
-            let folder = self.sources[command.place.source].folder();
-            command.map(|command| command.within(&folder))
-        });
-        if let Some(command) = &command {
-            self.check_command(&command.value, command.place);
-        }
+        let command = self.command(header, table.command);
         let timeout = self.need(header, "timeout", table.timeout);
         let parallel = self.need(header, "parallel", table.parallel);
         let line_ends = self.need(header, "line_ends", table.line_ends);
         let from_line = self.need(header, "from_line", table.from_line);
         let text = |given: Given<Line>| given.some().map(|line| line.value.0);
-        let command = command?.value;
+        let command = command?;
         let delivered_to = table.delivered_to.some().map(|given| given.value);
         let mda = MdaConfig {
             delivered_to: delivered_to.unwrap_or_else(|| !is_sendmail(&command)),
@@ -137,6 +130,19 @@ impl Resolver<'_> {
                 .unwrap_or_default(),
         };
         Some((parallel?.0, DeliveryKind::Mda(mda)))
+    }
+
+    /// A program and its arguments, relative to the folder of the file that names it.
+    pub(in crate::config) fn command(
+        &mut self,
+        header: &Header<'_>,
+        given: Given<CommandSetting>,
+    ) -> Option<Vec<String>> {
+        let command = self.need_at(header, "command", given)?;
+        let folder = self.sources[command.place.source].folder();
+        let command = command.map(|command| command.within(&folder));
+        self.check_command(&command.value, command.place);
+        Some(command.value)
     }
 
     /// Reports unknown placeholders; otherwise the first message would reveal them.

@@ -19,6 +19,11 @@ pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Fingerprint>
 #[serde(try_from = "OneOrMany")]
 pub(in crate::config) struct DeliveryNames(pub(in crate::config) Vec<String>);
 
+/// A name, or a list of names that may be empty.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "OneOrMany")]
+pub(in crate::config) struct FilterNames(pub(in crate::config) Vec<String>);
+
 /// The meaning of exit codes, by code: `{ "77" = "transient" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Word<ExitClass>>")]
@@ -66,6 +71,15 @@ impl TryFrom<OneOrMany> for DeliveryNames {
                 Shown::new(twice)
             )),
             None => Ok(Self(names)),
+        }
+    }
+}
+
+impl From<OneOrMany> for FilterNames {
+    fn from(given: OneOrMany) -> Self {
+        match given {
+            OneOrMany::One(name) => Self(vec![name]),
+            OneOrMany::Many(names) => Self(names),
         }
     }
 }

@@ -15,7 +15,7 @@ mod word;
 pub(super) use envelope::{EnvelopeFields, HostNames, LocalPrefix, MapSetting};
 pub(super) use field::AddedFields;
 pub(super) use host::{HostName, is_loopback, is_private};
-pub(super) use list::{DeliveryNames, ExitCodes, Fingerprints};
+pub(super) use list::{DeliveryNames, ExitCodes, FilterNames, Fingerprints};
 pub(super) use mode::FileMode;
 pub(super) use number::{Count, CountOr, Octets, OctetsOr, Port};
 pub(super) use period::{Interval, Period};

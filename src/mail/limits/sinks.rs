@@ -42,6 +42,10 @@ pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
 /// Octets of that output that appear in a log line: its end, which says why.
 pub const MDA_SHOWN_OCTETS_MAX: usize = 400;
 
+/// How much a filter may add to twice the message. Reports of spam filters fit; what is larger is
+/// not that message any more.
+pub const FILTER_GROWTH_OCTETS_MAX: u64 = 1024 * 1024;
+
 /// Seconds between TERM and KILL for a program that is ended: time to remove its temporary files.
 pub const PROCESS_GRACE_SECONDS: u64 = 2;
 

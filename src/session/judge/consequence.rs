@@ -26,8 +26,10 @@ pub(in crate::session) enum SinkAnswer {
 
 /// A refusal, and what else is known after it.
 pub(in crate::session) struct RefusedOffer {
-    /// The destination that refused it.
+    /// The destination or filter that refused it.
     pub(in crate::session) destination: String,
+    /// Whether that is a filter: what it does not want is not for the fallback either.
+    pub(in crate::session) is_filter: bool,
     /// The refusal that decides.
     pub(in crate::session) refusal: Refusal,
     /// Which targets have given a final answer by now.
@@ -170,6 +172,7 @@ fn refused_before(targets: &Targets) -> Option<RefusedOffer> {
     );
     Some(RefusedOffer {
         destination: target.destination.clone(),
+        is_filter: false,
         refusal: Refusal::new(Fault::MessagePermanent, REFUSED_BEFORE_CODE, words),
         targets: targets.clone(),
         blame: Blame::Before,
@@ -188,7 +191,7 @@ pub(in crate::session) fn settled(
     let refused = one.refusals.iter();
     let for_good = refused.clone().filter(|(_, refusal)| is_for_good(refusal));
     let for_good = for_good.map(|(recipient, refusal)| RefusedTarget {
-        target: Target::new(&one.destination.name, recipient),
+        target: Target::new(&one.by.name, recipient),
         code: refusal.code.to_owned(),
         words: refusal
             .words
@@ -235,7 +238,8 @@ impl RefusedOffer {
 
 /// What follows from an answer.
 pub(in crate::session) fn consequence(answer: SinkAnswer, known: &KnownBefore) -> Consequence {
-    if !known.has_fallback {
+    let is_by_filter = matches!(&answer, SinkAnswer::Refused(refused) if refused.is_filter);
+    if !known.has_fallback || is_by_filter {
         return without_fallback(answer, known);
     }
     if matches!(&answer, SinkAnswer::Refused(refused) if refused.is_for_good()) {
@@ -268,6 +272,7 @@ fn without_fallback(answer: SinkAnswer, known: &KnownBefore) -> Consequence {
     };
     let RefusedOffer {
         destination,
+        is_filter: _,
         refusal,
         targets,
         blame,

@@ -92,6 +92,7 @@ fn every(taken: &[&str], mut look: impl FnMut(&KnownBefore, Fault, &Blame, Conse
         {
             let known = known(copy.clone(), hides);
             let refused = RefusedOffer {
+                is_filter: false,
                 destination: "second".to_owned(),
                 refusal: Refusal::new(fault, "code", "no"),
                 targets: taken_by(taken),
@@ -209,6 +210,7 @@ fn the_fallback_is_asked_only_about_what_a_destination_that_is_up_refuses_for_go
 
 fn refused(destination: &str, fault: Fault, blame: Blame) -> RefusedOffer {
     RefusedOffer {
+        is_filter: false,
         destination: destination.to_owned(),
         refusal: Refusal::new(fault, "code", "no"),
         targets: Targets::default(),

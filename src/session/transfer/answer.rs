@@ -158,7 +158,8 @@ pub(in crate::session) trait Answered<'a> {
             };
             parcel.targets.refused.extend(for_good);
             refused.push(RefusedOffer {
-                destination: one.destination.name.to_string(),
+                destination: one.by.name.to_string(),
+                is_filter: one.is_filter,
                 refusal,
                 targets: Targets::default(),
                 blame,
@@ -299,7 +300,7 @@ pub(in crate::session) trait Answered<'a> {
             refusal: one.worst()?.clone(),
         };
         let now = self.with().clock.now();
-        Some(Blame::Breaker(one.destination.gate.refused(refused, now)))
+        Some(Blame::Breaker(one.by.gate.refused(refused, now)))
     }
 
     fn was_taken_lately(&mut self) -> bool {

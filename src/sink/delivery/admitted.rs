@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::mail::{AccountName, Timestamp};
-use crate::sink::delivery::{Delivery, Destination};
+use crate::sink::delivery::{Delivery, Gated};
 use crate::sink::{Admission, Probe, Spared};
 
 /// A session that may offer messages. Its end is reported to every destination even if the session
@@ -13,7 +13,8 @@ use crate::sink::{Admission, Probe, Spared};
 pub struct Admitted<'a> {
     delivery: &'a Delivery,
     account: &'a AccountName,
-    /// For each destination that was asked, the probe that it granted; `None` if it is open.
+    /// For each filter and destination that was asked, the probe that it granted; `None` if it is
+    /// open.
     probes: Vec<Option<Probe>>,
     /// Messages that are not offered, or offered last, while the session probes.
     pub spared: Spared,
@@ -25,20 +26,21 @@ pub struct Admitted<'a> {
 pub enum NotAdmitted<'a> {
     /// Another session probes a destination. [`Delivery::probes_over`] waits for its end.
     Busy {
-        /// The destination that is probed.
-        destination: &'a Destination,
+        /// What is probed.
+        gated: &'a Gated,
     },
     /// A destination accepts no mail before this time.
     Closed {
-        /// The destination that is down.
-        destination: &'a Destination,
+        /// What is down.
+        gated: &'a Gated,
         /// When a probe is due.
         until: Timestamp,
     },
 }
 
 impl Delivery {
-    /// Asks every destination that must accept messages whether those of an account may be offered.
+    /// Asks every filter, and every destination that must accept messages, whether those of an
+    /// account may be offered.
     /// A `best_effort` one that is down stops no account.
     ///
     /// # Errors
@@ -51,14 +53,14 @@ impl Delivery {
         let mut admitted = Admitted {
             delivery: self,
             account,
-            probes: Vec::with_capacity(self.destinations.len()),
+            probes: Vec::with_capacity(self.filters.len() + self.destinations.len()),
             spared: Spared::default(),
             // If it is not admitted in the end, it leaves everything that is due.
             left: true,
         };
         let mut busy = None;
-        for destination in self.required() {
-            let probe = match destination.gate.admits(account, now) {
+        for gated in self.must_pass() {
+            let probe = match gated.gate.admits(account, now) {
                 Admission::Open => None,
                 Admission::Probe(probe, spared) => {
                     admitted.spared.never.extend(spared.never);
@@ -66,17 +68,17 @@ impl Delivery {
                     Some(probe)
                 }
                 Admission::Busy => {
-                    busy = busy.or(Some(destination));
+                    busy = busy.or(Some(gated));
                     None
                 }
                 Admission::Closed { until } => {
-                    return Err(NotAdmitted::Closed { destination, until });
+                    return Err(NotAdmitted::Closed { gated, until });
                 }
             };
             admitted.probes.push(probe);
         }
-        if let Some(destination) = busy {
-            return Err(NotAdmitted::Busy { destination });
+        if let Some(gated) = busy {
+            return Err(NotAdmitted::Busy { gated });
         }
         admitted.left = false;
         Ok(admitted)
@@ -97,7 +99,7 @@ impl Delivery {
     /// Waits until the probes that are running now have ended.
     pub fn probes_over(&self) -> BoxFuture<'_, ()> {
         // Each gate is asked now, so that an end after this is not missed.
-        let over = self.required().map(|one| one.gate.probe_over());
+        let over = self.must_pass().map(|one| one.gate.probe_over());
         join_all(over).map(|_| ()).boxed()
     }
 }
@@ -111,10 +113,10 @@ impl Admitted<'_> {
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        for (destination, probe) in self.delivery.required().zip(&self.probes) {
+        for (gated, probe) in self.delivery.must_pass().zip(&self.probes) {
             match probe {
-                Some(probe) => destination.gate.probe_ended(*probe, self.left),
-                None => destination.gate.session_ended(self.account, self.left),
+                Some(probe) => gated.gate.probe_ended(*probe, self.left),
+                None => gated.gate.session_ended(self.account, self.left),
             }
         }
     }

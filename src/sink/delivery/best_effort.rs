@@ -11,6 +11,7 @@ use crate::mail::{AccountName, Envelope, limits};
 use crate::sink::delivery::destination::Outcomes;
 use crate::sink::delivery::{Attempt, Destination};
 use crate::sink::{Admission, Fault, Gate, Outcome, Probe, Refusal, Refused, Undo};
+use crate::spool::Message;
 
 /// A message that a `best_effort` destination does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +37,19 @@ struct AdmittedOffer<'a> {
 impl Destination {
     /// Offers a message if the gate admits it, and tells the gate of the answer. If it does not,
     /// the message counts as refused by a destination that is down.
-    pub(super) async fn ask_if_admitted<'a>(&'a self, attempt: &Attempt<'a>) -> Outcomes<'a> {
-        let envelope = attempt.left_for(&self.name);
+    pub(super) async fn ask_if_admitted<'a>(
+        &'a self,
+        attempt: &Attempt<'a>,
+        message: &Message,
+    ) -> Outcomes<'a> {
+        let envelope = attempt.left_for(&self.gated.name);
         if envelope.recipients.is_empty() {
-            return self.ask(attempt).await;
+            return self.ask(attempt, message).await;
         }
         let Some(mut admitted) = self.admission(attempt).await else {
             return self.turned_away(envelope);
         };
-        let answer = self.ask(attempt).await;
+        let answer = self.ask(attempt, message).await;
         admitted.left = answer.is_withdrawn;
         let told = answer
             .worst()
@@ -61,7 +66,7 @@ impl Destination {
                 refusal: refusal.clone(),
             };
             // No message is counted as refused because of it, so that nothing is taken back.
-            self.gate.refused(refused, attempt.clock.now());
+            self.gated.gate.refused(refused, attempt.clock.now());
         }
         answer
     }
@@ -70,16 +75,16 @@ impl Destination {
     async fn admission<'a>(&'a self, attempt: &Attempt<'a>) -> Option<AdmittedOffer<'a>> {
         let account = &attempt.offer.origin.account;
         let admitted = |probe, left| AdmittedOffer {
-            gate: &*self.gate,
+            gate: &*self.gated.gate,
             account,
             probe,
             left,
         };
         let asked = async {
             loop {
-                // Asked first, so that an end between the two is not missed.
-                let over = self.gate.probe_over();
-                return match self.gate.admits(account, attempt.clock.now()) {
+                // Gated first, so that an end between the two is not missed.
+                let over = self.gated.gate.probe_over();
+                return match self.gated.gate.admits(account, attempt.clock.now()) {
                     Admission::Open => Some(admitted(None, false)),
                     Admission::Probe(probe, spared) if spared.never.contains(attempt.key) => {
                         drop(admitted(Some(probe), true));
@@ -103,7 +108,7 @@ impl Destination {
     }
 
     fn turned_away<'a>(&'a self, envelope: Cow<'a, Envelope>) -> Outcomes<'a> {
-        let why = self.gate.why();
+        let why = self.gated.gate.why();
         let words = why.unwrap_or_else(|| "it refused before".to_owned());
         let refusal = Refusal::new(Fault::Destination, DOWN_CODE, words);
         let outcomes = vec![Outcome::Refused(refusal); envelope.recipients.len()];
@@ -138,7 +143,7 @@ impl Outcomes<'_> {
             false => self.worst()?.clone(),
         };
         Some(Missed {
-            destination: self.destination.name.clone(),
+            destination: self.destination.gated.name.clone(),
             refusal,
             is_asked: self.is_asked && !self.is_withdrawn,
         })

@@ -6,17 +6,24 @@ use std::sync::Arc;
 use crate::mail::{Envelope, SenderChoice};
 use crate::sink::delivery::{Attempt, Target, TopLines};
 use crate::sink::{Begin, Fault, Gate, Offer, Outcome, Refusal, Sink};
+use crate::spool::Message;
 
-/// One destination of messages: its configured name, the sink that delivers there, and the gate
-/// that knows whether it accepts mail now.
+/// A destination or a filter, as far as those need it who ask whether it takes mail.
 #[derive(Clone)]
-pub struct Destination {
+pub struct Gated {
     /// The configured name.
     pub name: Arc<str>,
+    /// Knows whether it takes mail now: its breaker, shared by all accounts that use it.
+    pub gate: Arc<dyn Gate>,
+}
+
+/// One destination of messages: its name and its gate, and the sink that delivers there.
+#[derive(Clone)]
+pub struct Destination {
+    /// Its name and its gate.
+    pub gated: Gated,
     /// Delivers messages there.
     pub sink: Arc<dyn Sink>,
-    /// Its breaker, shared by all accounts that deliver there.
-    pub gate: Arc<dyn Gate>,
     /// The envelope sender that it is told.
     pub sender: SenderChoice,
     /// Whether a message counts as delivered without it.
@@ -42,9 +49,11 @@ impl Destination {
     /// A destination with this name.
     pub fn new(name: &str, sink: Arc<dyn Sink>, gate: Arc<dyn Gate>) -> Self {
         Self {
-            name: name.into(),
+            gated: Gated {
+                name: name.into(),
+                gate,
+            },
             sink,
-            gate,
             sender: SenderChoice::Keep,
             is_best_effort: false,
             top: TopLines::default(),
@@ -72,15 +81,20 @@ impl Destination {
         Self { top, ..self }
     }
 
-    /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
-    pub(super) async fn ask<'a>(&'a self, attempt: &Attempt<'a>) -> Outcomes<'a> {
-        let mut envelope = attempt.left_for(&self.name);
+    /// Offers what the filters made of the message, for all remaining recipients, and tells the
+    /// gate if it was accepted.
+    pub(super) async fn ask<'a>(
+        &'a self,
+        attempt: &Attempt<'a>,
+        message: &Message,
+    ) -> Outcomes<'a> {
+        let mut envelope = attempt.left_for(&self.gated.name);
         if let SenderChoice::Always(sender) = &self.sender {
             envelope.to_mut().sender = sender.clone();
         }
         let mut outcomes = Some(Vec::new());
         if !envelope.recipients.is_empty() {
-            outcomes = self.in_turn(&envelope, attempt).await;
+            outcomes = self.in_turn((&envelope, message), attempt).await;
         }
         let is_withdrawn = outcomes.is_none();
         let mut outcomes = outcomes.unwrap_or_default();
@@ -90,7 +104,8 @@ impl Destination {
             outcomes.resize_with(envelope.recipients.len(), no_answer);
         }
         if outcomes.iter().any(is_accepted) {
-            self.gate
+            self.gated
+                .gate
                 .accepted(&attempt.offer.origin.account, attempt.key);
         }
         Outcomes {
@@ -104,12 +119,17 @@ impl Destination {
 
     /// Waits until the sink has answered; `None` if the offer was withdrawn while it waited for its
     /// turn.
-    async fn in_turn(&self, envelope: &Envelope, attempt: &Attempt<'_>) -> Option<Vec<Outcome>> {
+    async fn in_turn(
+        &self,
+        (envelope, message): (&Envelope, &Message),
+        attempt: &Attempt<'_>,
+    ) -> Option<Vec<Outcome>> {
         let begin = Begin::default();
         let trace = self.top.of(&attempt.offer, envelope);
         let offer = Offer {
             envelope,
             trace: &trace,
+            message,
             ..attempt.offer
         };
         let mut answer = self.sink.offer_in_turn(offer, begin.clone());
@@ -134,7 +154,7 @@ impl Outcomes<'_> {
 
     /// The targets that accepted it.
     pub(super) fn accepted(&self) -> Vec<Target> {
-        let name = &self.destination.name;
+        let name = &self.destination.gated.name;
         let of_each = self.envelope.recipients.iter().zip(&self.outcomes);
         let accepted = of_each.filter(|(_, outcome)| is_accepted(outcome));
         accepted

@@ -20,8 +20,8 @@ impl Delivery {
     }
 
     /// Offers a message to the fallback, for the recipients that a destination did not take it for.
-    /// `attempt.earlier` has the acceptances of all destinations. The fallback's gate is asked, and
-    /// told of the answer.
+    /// `attempt.earlier` has the acceptances of all destinations. The filters are asked again, and
+    /// the fallback's gate is asked and told of the answer.
     ///
     /// # Errors
     /// [`Undelivered`] when the fallback does not take it for all of them.
@@ -37,11 +37,12 @@ impl Delivery {
             },
             ..attempt
         };
-        let mut answer = fallback.ask_if_admitted(&attempt).await;
+        let message = self.filtered(&attempt).await?;
+        let mut answer = fallback.ask_if_admitted(&attempt, &message).await;
         if answer.is_accepted() {
             let words = answer.take_words();
             let receipt = Receipt::of(&attempt.offer, words, Vec::new());
-            return Ok(receipt.by_fallback(fallback.name.clone()));
+            return Ok(receipt.by_fallback(fallback.gated.name.clone()));
         }
         let refused = attempt.earlier.refused.clone();
         Err(undelivered(&attempt, vec![&mut answer], refused))
@@ -52,7 +53,7 @@ impl Delivery {
         let mut envelope = attempt.offer.envelope.clone();
         let is_taken = |recipient: &Recipient| {
             let mut required = self.required();
-            required.all(|one| attempt.earlier.is_taken(&one.name, recipient))
+            required.all(|one| attempt.earlier.is_taken(&one.gated.name, recipient))
         };
         envelope.recipients.retain(|one| !is_taken(one));
         envelope

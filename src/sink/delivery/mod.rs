@@ -4,6 +4,7 @@ mod admitted;
 mod best_effort;
 mod destination;
 mod fallback;
+mod filters;
 mod receipt;
 mod targets;
 mod top_lines;
@@ -23,7 +24,8 @@ use destination::Outcomes;
 
 pub use admitted::{Admitted, NotAdmitted};
 pub use best_effort::Missed;
-pub use destination::Destination;
+pub use destination::{Destination, Gated};
+pub use filters::FilterStep;
 pub use receipt::Receipt;
 pub use targets::{RefusedTarget, Target, Targets};
 pub use top_lines::TopLines;
@@ -33,6 +35,8 @@ pub use top_lines::TopLines;
 /// took what one of them refused for good.
 #[derive(Clone)]
 pub struct Delivery {
+    /// They see each message before the destinations, in this order.
+    filters: Vec<FilterStep>,
     destinations: Vec<Destination>,
     fallback: Option<Destination>,
 }
@@ -68,10 +72,12 @@ pub struct Undelivered {
     pub missed: Vec<Missed>,
 }
 
-/// The refusals of one destination.
+/// The refusals of one destination, or of a filter.
 pub struct RefusedBy {
-    /// The destination.
-    pub destination: Destination,
+    /// The destination or filter.
+    pub by: Gated,
+    /// Whether it is a filter, before which no destination saw the message.
+    pub is_filter: bool,
     /// The recipients and their refusals; never empty, the worst fault first.
     pub refusals: Vec<(Recipient, Refusal)>,
 }
@@ -80,6 +86,7 @@ impl Delivery {
     /// A delivery to one destination.
     pub fn to(destination: Destination) -> Self {
         Self {
+            filters: Vec::new(),
             destinations: vec![destination],
             fallback: None,
         }
@@ -94,13 +101,29 @@ impl Delivery {
 
     /// The names of the destinations, joined by `+`, for the log.
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.destinations.iter().map(|one| &*one.name).collect();
+        let names: Vec<&str> = self
+            .destinations
+            .iter()
+            .map(|one| &*one.gated.name)
+            .collect();
         names.join("+")
     }
 
     /// The destinations that must accept a message.
     fn required(&self) -> impl Iterator<Item = &Destination> {
         self.destinations.iter().filter(|one| !one.is_best_effort)
+    }
+
+    /// The filters, and the destinations that must accept a message.
+    fn must_pass(&self) -> impl Iterator<Item = &Gated> {
+        let filters = self.filters.iter().map(FilterStep::gated);
+        filters.chain(self.required().map(|one| &one.gated))
+    }
+
+    /// Every filter and every destination, and the fallback.
+    fn all_gated(&self) -> impl Iterator<Item = &Gated> {
+        let filters = self.filters.iter().map(FilterStep::gated);
+        filters.chain(self.all().map(|one| &one.gated))
     }
 
     /// Every destination, and the fallback.
@@ -111,73 +134,77 @@ impl Delivery {
     /// The names of the destinations that must accept a message, joined by `+`: a message is
     /// delivered to these.
     pub fn required_name(&self) -> String {
-        let names: Vec<&str> = self.required().map(|one| &*one.name).collect();
+        let names: Vec<&str> = self.required().map(|one| &*one.gated.name).collect();
         names.join("+")
     }
 
-    /// Whether every destination that must accept a message could do so now, as far as that is
-    /// known without one.
+    /// Whether every filter, and every destination that must accept a message, could do so now, as
+    /// far as that is known without one.
     ///
     /// # Errors
-    /// The name of the first destination that could not, and the reason.
+    /// The name of the first one that could not, and the reason.
     pub async fn ready(&self) -> Result<(), (Arc<str>, Refusal)> {
+        for step in &self.filters {
+            let name = &step.gated().name;
+            step.ready()
+                .await
+                .map_err(|refusal| (name.clone(), refusal))?;
+        }
         for one in self.required() {
             one.sink
                 .ready()
                 .await
-                .map_err(|refusal| (one.name.clone(), refusal))?;
+                .map_err(|refusal| (one.gated.name.clone(), refusal))?;
         }
         Ok(())
     }
 
-    /// Whether the destination with this name is suspect.
-    pub fn is_suspect_of(&self, destination: &str) -> bool {
-        let mut named = self.all();
-        named.any(|one| &*one.name == destination && one.gate.is_suspect())
+    /// Whether the destination or filter with this name is suspect.
+    pub fn is_suspect_of(&self, name: &str) -> bool {
+        let mut named = self.all_gated();
+        named.any(|one| &*one.name == name && one.gate.is_suspect())
     }
 
-    /// Whether any destination that must accept a message is suspect.
+    /// Whether any filter, or any destination that must accept a message, is suspect.
     pub fn is_suspect(&self) -> bool {
-        self.required().any(|one| one.gate.is_suspect())
+        self.must_pass().any(|one| one.gate.is_suspect())
     }
 
-    /// The operator asked for a poll now: destinations that are down are probed at once.
+    /// The operator asked for a poll now: what is down is probed at once.
     pub fn probe_now(&self, now: Timestamp) {
-        for one in self.all() {
+        for one in self.all_gated() {
             one.gate.probe_now(now);
         }
     }
 
     /// Accounts whose recipients were found not to be at fault since the last call.
     pub fn released(&self) -> Vec<AccountName> {
-        let of_each = self.all().map(|one| one.gate.released());
+        let of_each = self.all_gated().map(|one| one.gate.released());
         of_each.flatten().collect()
     }
 
     /// The agent stops: every sink closes its connections, and every gate saves the state for the
     /// next start.
     pub async fn close(&self) {
-        let each = self.all();
-        join_all(each.map(|one| async {
-            one.sink.close().await;
-            one.gate.close().await;
-        }))
-        .await;
+        join_all(self.all().map(|one| one.sink.close())).await;
+        join_all(self.all_gated().map(|one| one.gate.close())).await;
     }
 
-    /// Offers a message to every open target, and tells the gates of those that accept it.
+    /// Shows a message to the filters, offers what they let pass to every open target, and tells
+    /// the gates of those that accept it.
     ///
     /// # Errors
     /// [`Undelivered`] when at least one target that must accept the message has not.
     pub async fn deliver(&self, attempt: Attempt<'_>) -> Result<Receipt, Undelivered> {
+        let message = &self.filtered(&attempt).await?;
         if let [only] = &self.destinations[..] {
-            return conclude(&attempt, &mut [only.ask(&attempt).await]);
+            return conclude(&attempt, &mut [only.ask(&attempt, message).await]);
         }
         let asked = self.destinations.iter().map(|one| async {
             let answer = if one.is_best_effort {
-                one.ask_if_admitted(&attempt).await
+                one.ask_if_admitted(&attempt, message).await
             } else {
-                one.ask(&attempt).await
+                one.ask(&attempt, message).await
             };
             fault::pass("destination.answered");
             answer
@@ -198,7 +225,7 @@ fn conclude(attempt: &Attempt<'_>, answers: &mut [Outcomes<'_>]) -> Result<Recei
     let missed = optional.iter().filter_map(|answer| answer.missed());
     let missed: Vec<Missed> = missed.collect();
     let refused = required.iter().flat_map(|answer| {
-        let name = &answer.destination.name;
+        let name = &answer.destination.gated.name;
         attempt.earlier.refused_at(name, attempt.offer.envelope)
     });
     let refused: Vec<RefusedTarget> = refused.cloned().collect();
@@ -240,7 +267,8 @@ fn undelivered(
         if !refusals.is_empty() {
             refusals.sort_by_key(|(_, refusal)| Reverse(refusal.fault));
             refused_by.push(RefusedBy {
-                destination: answer.destination.clone(),
+                by: answer.destination.gated.clone(),
+                is_filter: false,
                 refusals,
             });
         }
@@ -269,6 +297,16 @@ impl<'a> Attempt<'a> {
 }
 
 impl Undelivered {
+    /// The message was withdrawn before any destination saw it.
+    fn withdrawn(attempt: &Attempt<'_>) -> Self {
+        Self {
+            refused_by: Vec::new(),
+            targets: attempt.earlier.clone(),
+            is_withdrawn: true,
+            missed: Vec::new(),
+        }
+    }
+
     /// The worst present refusal of any destination.
     pub fn worst(&self) -> Option<&Refusal> {
         self.refused_by.first()?.worst()

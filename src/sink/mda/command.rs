@@ -31,7 +31,7 @@ enum Fact {
 
 /// The facts about a message for one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub(in crate::sink) struct Facts {
     sender_argument: String,
     sender_variable: String,
     recipient: String,
@@ -177,7 +177,11 @@ impl Facts {
     }
 
     /// The facts of one delivery to one recipient.
-    pub(super) fn new(origin: &Origin, envelope: &Envelope, recipient: &Recipient) -> Self {
+    pub(in crate::sink) fn new(
+        origin: &Origin,
+        envelope: &Envelope,
+        recipient: &Recipient,
+    ) -> Self {
         let (sender_argument, sender_variable) = match &envelope.sender {
             Sender::Null => (NULL_SENDER, ""),
             Sender::Address(address) if is_safe_argument(address) => (&**address, &**address),

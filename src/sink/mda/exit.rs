@@ -55,7 +55,7 @@ fn class_of(code: i32, overrides: &BTreeMap<i32, ExitClass>) -> ExitClass {
 
 /// Describes what happened, with the MDA's output, lines joined, safe to show. Only the end of a
 /// long output is shown, because programs report errors at the end.
-fn with_output(what: &str, output: &[u8]) -> String {
+pub(in crate::sink) fn with_output(what: &str, output: &[u8]) -> String {
     let lines = output.split(|&b| b == b'\n' || b == b'\r');
     let lines: Vec<&[u8]> = lines
         .map(<[u8]>::trim_ascii)
@@ -75,7 +75,7 @@ fn with_output(what: &str, output: &[u8]) -> String {
 }
 
 /// The name of a code in sysexits(3), or its meaning for the shell or qmail.
-const fn meaning(code: i32) -> &'static str {
+pub(in crate::sink) const fn meaning(code: i32) -> &'static str {
     match code {
         64 => " (EX_USAGE)",
         65 => " (EX_DATAERR)",

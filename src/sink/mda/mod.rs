@@ -33,8 +33,9 @@ pub use helper::become_mda;
 pub use settings::{MdaError, MdaSettings};
 pub use user::find_user;
 
-use command::Facts;
-use plan::MdaRunner;
+pub(in crate::sink) use command::Facts;
+pub(in crate::sink) use exit::{meaning, with_output};
+pub(in crate::sink) use plan::{MdaRunner, ProgramCodes};
 
 /// A sink that runs a program for each recipient of a message.
 pub struct Mda {
@@ -74,7 +75,7 @@ impl Mda {
     pub fn new(settings: MdaSettings) -> Result<Self, MdaError> {
         let parallel = settings.parallel;
         Ok(Self {
-            plan: Arc::new(MdaRunner::new(settings)?),
+            plan: Arc::new(MdaRunner::new(settings, &CODES)?),
             offered: Stage::new(parallel),
         })
     }
@@ -146,6 +147,16 @@ impl Sink for Mda {
         })
     }
 }
+
+/// The codes of an MDA that cannot run.
+const CODES: ProgramCodes = ProgramCodes {
+    program: "the MDA",
+    missing: "mda_missing",
+    start: "mda_start",
+    full: "mda_full",
+    file_size: "mda_file_size",
+    disk: "mda_disk",
+};
 
 /// The refusal when this machine has no threads or file descriptors left.
 fn broken(error: &dyn std::fmt::Display) -> Refusal {

@@ -11,7 +11,7 @@ use crate::disk::{Lack, advice};
 use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{is_out_of_files, limits};
-use crate::process::{self, Cancellation, Listen, ProcessEnd};
+use crate::process::{self, Cancellation, Finished, Listen, ProcessEnd};
 use crate::sink::mda::command::{Facts, MdaCommand, is_program, script_with_crlf};
 use crate::sink::mda::user::UserIdentity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
@@ -19,11 +19,28 @@ use crate::sink::render::{Layout, Rendering};
 use crate::sink::{Fault, Offer, Outcome, Refusal};
 use crate::telemetry::{Event, WarningEvent};
 
-/// The values that are the same for each process of one MDA.
-pub(super) struct MdaRunner {
+/// What a program is called, and the codes of refusals because it cannot run.
+pub(in crate::sink) struct ProgramCodes {
+    /// In words.
+    pub(in crate::sink) program: &'static str,
+    /// It does not exist, or may not be executed.
+    pub(in crate::sink) missing: &'static str,
+    /// It cannot be started.
+    pub(in crate::sink) start: &'static str,
+    /// There is no room for the file that it reads.
+    pub(in crate::sink) full: &'static str,
+    /// That file may not be so large.
+    pub(in crate::sink) file_size: &'static str,
+    /// That file cannot be written.
+    pub(in crate::sink) disk: &'static str,
+}
+
+/// The values that are the same for each process of one program.
+pub(in crate::sink) struct MdaRunner {
     command: MdaCommand,
     identity: UserIdentity,
     settings: MdaSettings,
+    codes: &'static ProgramCodes,
     path: OsString,
     environment: Vec<(OsString, OsString)>,
     /// Whether a child process would inherit descriptors that are not ours.
@@ -34,7 +51,10 @@ pub(super) struct MdaRunner {
 
 impl MdaRunner {
     /// Checks the settings.
-    pub(super) fn new(settings: MdaSettings) -> Result<Self, MdaError> {
+    pub(in crate::sink) fn new(
+        settings: MdaSettings,
+        codes: &'static ProgramCodes,
+    ) -> Result<Self, MdaError> {
         let command = MdaCommand::parse(&settings.command)?;
         let identity = UserIdentity::find(settings.user.as_deref(), settings.group.as_deref())?;
         if identity.switch.is_some() && settings.helper.is_none() {
@@ -48,12 +68,13 @@ impl MdaRunner {
             command,
             identity,
             settings,
+            codes,
             path,
         })
     }
 
     /// Warnings for the operator about settings that work.
-    pub(super) fn warnings(&self) -> Vec<WarningEvent<'_>> {
+    pub(in crate::sink) fn warnings(&self) -> Vec<WarningEvent<'_>> {
         let program = self.command.program();
         let mut warnings = Vec::new();
         if nix::unistd::geteuid().is_root() && self.identity.switch.is_none() {
@@ -65,6 +86,11 @@ impl MdaRunner {
         warnings
     }
 
+    /// Its settings.
+    pub(in crate::sink) fn settings(&self) -> &MdaSettings {
+        &self.settings
+    }
+
     /// The path of the program, if it exists and is executable. May block.
     ///
     /// A script that cannot be started is detected by [`Self::ready`], once for each poll.
@@ -74,7 +100,7 @@ impl MdaRunner {
                 "cannot execute {}: {error}. Is it installed, and `command` right?",
                 path.display()
             );
-            Refusal::new(Fault::Destination, "mda_missing", words)
+            Refusal::new(Fault::Destination, self.codes.missing, words)
         };
         let Some(program) = self.command.locate(&self.path) else {
             let error = io::Error::other("it is in no folder of PATH");
@@ -87,10 +113,10 @@ impl MdaRunner {
     }
 
     /// Whether the program can be started. May block.
-    pub(super) fn ready(&self) -> Result<(), Refusal> {
+    pub(in crate::sink) fn ready(&self) -> Result<(), Refusal> {
         let program = self.program()?;
         match script_with_crlf(&program) {
-            Some(words) => Err(Refusal::new(Fault::Destination, "mda_start", words)),
+            Some(words) => Err(Refusal::new(Fault::Destination, self.codes.start, words)),
             None => Ok(()),
         }
     }
@@ -110,7 +136,6 @@ impl MdaRunner {
                 &[],
             ));
         }
-        let program = self.program()?;
         let layout = Layout {
             line_ends: settings.line_ends,
             return_path: true,
@@ -118,36 +143,71 @@ impl MdaRunner {
             from_line: settings.from_line.then(|| settings.clock.now()),
             without_from_lines: false,
         };
-        let switch = self.identity.switch.as_ref();
-        let input = Rendering::new(offer.message, offer.trace, &offer.envelope.sender, &layout)
-            .and_then(|rendering| {
-                input::file(rendering, offer.message.octets(), &settings.spool, switch)
-            })
-            .map_err(|error| {
-                let words = format!(
-                    "cannot put the message into a file for the MDA: {error}. {}",
-                    advice(&error)
-                );
-                let lack = Lack::of(&error);
-                let code = match lack {
-                    Some(Lack::Room) => "mda_full",
-                    Some(Lack::FileSize) => "mda_file_size",
-                    Some(Lack::Descriptors) | None => "mda_disk",
-                };
-                Refusal::of_system(lack, code, words)
-            })?;
-        let mut command = self.process(&program, facts);
-        // The program's descriptor shares this offset.
-        let offset = input.try_clone().ok();
-        command.stdin(input);
-        let ended = process::run(command, LISTEN, settings.timeout, cancellation)
-            .map_err(|error| not_started(&program, &error))?;
+        let (ended, offset) = self.run(offer, facts, &layout, LISTEN, cancellation)?;
         fault::pass("mda.exited");
         let outcome = exit::outcome(ended.end, &settings.exit_codes, &ended.output);
         if matches!(outcome, Outcome::Accepted(_)) {
             self.warn_if_unread(offset);
         }
         Ok(outcome)
+    }
+
+    /// Runs the program with the message on its standard input. Also returns the file that it
+    /// read, whose offset tells how far. Blocks until the process has ended.
+    pub(in crate::sink) fn run(
+        &self,
+        offer: Offer<'_>,
+        facts: &Facts,
+        layout: &Layout<'_>,
+        listen: Listen,
+        cancellation: &Cancellation,
+    ) -> Result<(Finished, Option<File>), Refusal> {
+        let settings = &self.settings;
+        let program = self.program()?;
+        let switch = self.identity.switch.as_ref();
+        let input = Rendering::new(offer.message, offer.trace, &offer.envelope.sender, layout)
+            .and_then(|rendering| {
+                input::file(rendering, offer.message.octets(), &settings.spool, switch)
+            })
+            .map_err(|error| self.no_input(&error))?;
+        let mut command = self.process(&program, facts);
+        // The program's descriptor shares this offset.
+        let offset = input.try_clone().ok();
+        command.stdin(input);
+        let ended = process::run(command, listen, settings.timeout, cancellation)
+            .map_err(|error| self.not_started(&program, &error))?;
+        Ok((ended, offset))
+    }
+
+    fn no_input(&self, error: &io::Error) -> Refusal {
+        let codes = self.codes;
+        let words = format!(
+            "cannot put the message into a file for {}: {error}. {}",
+            codes.program,
+            advice(error)
+        );
+        let lack = Lack::of(error);
+        let code = match lack {
+            Some(Lack::Room) => codes.full,
+            Some(Lack::FileSize) => codes.file_size,
+            Some(Lack::Descriptors) | None => codes.disk,
+        };
+        Refusal::of_system(lack, code, words)
+    }
+
+    fn not_started(&self, program: &Path, error: &io::Error) -> Refusal {
+        let missing = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+        );
+        let code = match missing {
+            true => self.codes.missing,
+            false => self.codes.start,
+        };
+        let words = format!("cannot start {}: {error}", program.display());
+        let words = Shown::new(&words).to_string();
+        let lack = is_out_of_files(error).then_some(Lack::Descriptors);
+        Refusal::of_system(lack, code, words)
     }
 
     /// Reports once that the program accepted a message without reading any of it. A program that
@@ -219,18 +279,6 @@ fn environment(
 
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
-fn not_started(program: &Path, error: &io::Error) -> Refusal {
-    let missing = matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-    );
-    let code = if missing { "mda_missing" } else { "mda_start" };
-    let words = format!("cannot start {}: {error}", program.display());
-    let words = Shown::new(&words).to_string();
-    let lack = is_out_of_files(error).then_some(Lack::Descriptors);
-    Refusal::of_system(lack, code, words)
 }
 
 /// An MDA's exit code is its answer, and the end of its output the reason.
