@@ -8,6 +8,7 @@ mod clock;
 mod comparing;
 mod ended_early;
 mod envelope;
+mod envelope_reports;
 mod erase;
 mod few_commands;
 mod half_renamed;
