@@ -28,6 +28,8 @@ pub enum Event<'a> {
         unique_id: &'a UniqueId,
         octets: u64,
         delivery: &'a str,
+        /// The recipients, joined by commas, if the message's header names them.
+        recipients: Option<&'a str>,
         /// The fallback, if that took the message.
         fallback: Option<&'a str>,
         status: DeliveryStatus,
@@ -118,6 +120,7 @@ impl Event<'_> {
                 unique_id,
                 octets,
                 delivery,
+                recipients,
                 fallback,
                 status,
                 delay,
@@ -127,23 +130,24 @@ impl Event<'_> {
                 let (delay_ms, state) = (delay.as_millis() as u64, status.as_str());
                 match (status, fallback) {
                     (DeliveryStatus::Delivered, None) => {
-                        info!(%account, %unique_id, octets, delivery, status = state, delay_ms);
+                        info!(%account, %unique_id, octets, delivery, recipients, status = state,
+                            delay_ms);
                     }
                     (DeliveryStatus::Delivered, Some(fallback)) => {
-                        info!(%account, %unique_id, octets, delivery, status = state, fallback,
-                            delay_ms, code, said = words);
+                        info!(%account, %unique_id, octets, delivery, recipients, status = state,
+                            fallback, delay_ms, code, said = words);
                     }
                     (DeliveryStatus::Skipped, _) => {
-                        info!(%account, %unique_id, octets, delivery, status = state, delay_ms,
-                            code, said = words);
+                        info!(%account, %unique_id, octets, delivery, recipients, status = state,
+                            delay_ms, code, said = words);
                     }
                     (DeliveryStatus::Unknown, _) => {
-                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms,
-                            code, said = words, maybe_duplicate = true);
+                        warn!(%account, %unique_id, octets, delivery, recipients, status = state,
+                            delay_ms, code, said = words, maybe_duplicate = true);
                     }
                     (DeliveryStatus::Quarantined, _) => {
-                        error!(%account, %unique_id, octets, delivery, status = state, delay_ms,
-                            code, said = words);
+                        error!(%account, %unique_id, octets, delivery, recipients, status = state,
+                            delay_ms, code, said = words);
                     }
                     (
                         DeliveryStatus::Deferred
@@ -151,8 +155,8 @@ impl Event<'_> {
                         | DeliveryStatus::Missed,
                         _,
                     ) => {
-                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms,
-                            code, said = words);
+                        warn!(%account, %unique_id, octets, delivery, recipients, status = state,
+                            delay_ms, code, said = words);
                     }
                 }
             }

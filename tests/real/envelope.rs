@@ -102,6 +102,8 @@ fn a_recipient_that_a_real_server_does_not_know_costs_only_its_message() {
             3,
             "what is in the quarantine stays: {said}"
         );
+        let named = "recipients=nobody@home.lan,jane@home.lan status=quarantined";
+        assert!(said.contains(named), "{said}");
         let listed = place.succeed(&["quarantine", "list"]);
         assert_eq!(listed.matches("code=unmatched ").count(), 1, "{listed}");
         assert_eq!(listed.lines().count(), 3, "{listed}");

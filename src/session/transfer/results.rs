@@ -1,5 +1,6 @@
 //! Reports the results of offers.
 
+use crate::mail::{Recipient, limits};
 use crate::session::transfer::answer::Answers;
 use crate::session::transfer::parcel::Parcel;
 use crate::sink::{Missed, Refusal};
@@ -37,11 +38,14 @@ impl Answers<'_> {
         status: DeliveryStatus,
         (code, words): (&str, &str),
     ) {
+        let is_routed = self.visit.envelope.is_some();
+        let recipients = is_routed.then(|| joined(&parcel.envelope.recipients));
         self.with.reporter.say(Event::Delivery {
             account: &self.visit.account,
             unique_id: &parcel.key.unique_id,
             octets: parcel.message.octets(),
             delivery,
+            recipients: recipients.as_deref(),
             fallback,
             status,
             delay: parcel.arrived.elapsed(),
@@ -49,4 +53,14 @@ impl Answers<'_> {
             words,
         });
     }
+}
+
+/// The recipients for a log line. Very many are only counted.
+fn joined(recipients: &[Recipient]) -> String {
+    let names: Vec<&str> = recipients.iter().map(Recipient::as_str).collect();
+    let joined = names.join(",");
+    if joined.len() <= limits::SHOWN_CHARACTERS_MAX {
+        return joined;
+    }
+    format!("{} and {} more", names[0], names.len() - 1)
 }
