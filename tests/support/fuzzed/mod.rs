@@ -3,6 +3,7 @@
 
 pub mod label;
 pub mod return_path;
+pub mod routing;
 pub mod smtp;
 pub mod words;
 
@@ -21,7 +22,7 @@ use mailferry::spool::header::HeadFields;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("pop3", pop3),
     ("unstuff", unstuff),
     ("sasl", sasl),
@@ -31,6 +32,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("smtp", smtp::hold),
     ("label", label::hold),
     ("return_path", return_path::hold),
+    ("routing", routing::hold),
     ("words", words::hold),
 ];
 
