@@ -11,8 +11,9 @@ settings! {
     /// The settings of `[account.NAME.envelope]`.
     struct EnvelopeTable {
         /// The names of the fields, tried in this order: the first one that leads to a recipient
-        /// counts. Believed are only fields above the topmost Received, which the last server
-        /// added. In a message without Received, nothing is believed.
+        /// counts. Believed are only fields above the topmost Received, which the last server of
+        /// the provider added; it must do so for every message. In a message without Received,
+        /// nothing is believed.
         header: EnvelopeFields = Without::Default(
             "[\"Delivered-To\", \"X-Original-To\", \"Envelope-To\", \"X-Envelope-To\"]",
         ),

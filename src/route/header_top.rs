@@ -12,6 +12,8 @@ pub struct HeaderTop<'r> {
     end: Option<ReceivedWords>,
     /// How many `Received` fields came before that.
     passed: usize,
+    /// Whether a `Received` field came of which it cannot be told whether a trusted host added it.
+    is_unclear: bool,
 }
 
 impl<'r> HeaderTop<'r> {
@@ -22,12 +24,13 @@ impl<'r> HeaderTop<'r> {
             found: Vec::new(),
             end: None,
             passed: 0,
+            is_unclear: false,
         }
     }
 
     /// Takes the next field.
     pub fn add(&mut self, name: &str, value: &[u8]) {
-        if self.end.is_some() {
+        if self.end.is_some() || self.is_unclear {
             return;
         }
         if name.eq_ignore_ascii_case("Received") {
@@ -35,6 +38,9 @@ impl<'r> HeaderTop<'r> {
             let trusted = &self.rules.trusted;
             if trusted.is_empty() || words.by().is_some_and(|by| trusted.contains(&by)) {
                 self.end = Some(words);
+            } else if ReceivedWords::may_be_by(value, trusted) {
+                // If it was passed over, a forged one below it would end the believed part.
+                self.is_unclear = true;
             } else {
                 self.passed += 1;
             }
@@ -57,6 +63,12 @@ impl<'r> HeaderTop<'r> {
     /// believed part.
     pub(super) fn passed(&self) -> usize {
         self.passed
+    }
+
+    /// Whether a `Received` field came of which it cannot be told whether a trusted host added it.
+    /// Then nothing is believed.
+    pub(super) fn is_unclear(&self) -> bool {
+        self.is_unclear
     }
 
     /// The believed values of the field with this index among the names, from the top.

@@ -9,7 +9,9 @@ pub(super) struct ReceivedWords(Vec<String>);
 impl ReceivedWords {
     /// Reads the value of a field. What the client called itself, and perhaps the sender, is part
     /// of it and may contain anything: a value with quotes, or with a comment that does not fit
-    /// together, has no words, because it cannot be told who wrote which of them.
+    /// together, has no words, because it cannot be told who wrote which of them. Nor has one with
+    /// more than a date after the first semicolon: if the first line of a message begins with a
+    /// blank, it continues the field that the server put above it.
     pub(super) fn of(value: &[u8]) -> Self {
         let read = words(&String::from_utf8_lossy(value));
         Self(read.unwrap_or_default())
@@ -34,12 +36,27 @@ impl ReceivedWords {
         }
     }
 
+    /// Whether one of these hosts may have added a field with this value, as far as its text goes.
+    /// If another host is read from it, or none, something in the text was meant to mislead.
+    pub(super) fn may_be_by(value: &[u8], hosts: &[String]) -> bool {
+        let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+        let is_between = |c: char| c.is_whitespace() || "()<>[];,\"\\".contains(c);
+        let words = text.split(is_between).filter(|word| !word.is_empty());
+        let mut is_after_by = false;
+        words.into_iter().any(|word| {
+            let host = word.strip_suffix('.').unwrap_or(word);
+            let is_it = is_after_by && hosts.iter().any(|one| one == host);
+            is_after_by = word == "by";
+            is_it
+        })
+    }
+
     fn at_by(&self) -> Option<usize> {
         only(&self.0, "by")
     }
 }
 
-/// The words before the date, without comments.
+/// The words before the date, which follows a semicolon, without comments.
 fn words(text: &str) -> Option<Vec<String>> {
     let mut words = vec![String::new()];
     let mut depth = 0_u32;
@@ -55,9 +72,15 @@ fn words(text: &str) -> Option<Vec<String>> {
         }
     }
     words.retain(|word| !word.is_empty());
-    // The date comes last, after the last semicolon.
-    if let Some(date) = words.iter().rposition(|word| word == ";") {
-        words.truncate(date);
+    if let Some(end) = words.iter().position(|word| word == ";") {
+        let is_no_date = |word: &String| {
+            let is = |known: &&str| word.eq_ignore_ascii_case(known);
+            [";", "by", "for"].iter().any(is)
+        };
+        if words.iter().skip(end + 1).any(is_no_date) {
+            return None;
+        }
+        words.truncate(end);
     }
     (depth == 0).then_some(words)
 }
@@ -119,6 +142,7 @@ mod tests {
             "x by trusted.example id 1 for <root@x>; x",
             "x) by trusted.example for <root@x> (",
             "x ( by trusted.example",
+            "x; by trusted.example for <root@x>",
             "\"by trusted.example for <root@x>\"",
         ] {
             let (by, to) = read(&format!(
@@ -126,6 +150,14 @@ mod tests {
             ));
             assert_ne!(by.as_deref(), Some("trusted.example"), "{helo}");
             assert_eq!(to, None, "{helo}");
+        }
+        for continued in [
+            " for <root@x>",
+            " for <root@x>; x",
+            " by trusted.example; x",
+        ] {
+            let continued = format!("from a by mx.example id 1; now\r\n{continued}");
+            assert_eq!(read(&continued), (None, None), "{continued}");
         }
         let sender = "\"a) for <root@x> (\"@evil.example";
         let exim = format!("from a by mx.example (Exim 4.96) (envelope-from <{sender}>) id 1; now");

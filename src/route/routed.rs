@@ -34,6 +34,9 @@ pub enum Finding {
     /// The message has no `Received` field that ends the part of the header that is believed. This
     /// many are of hosts that are not trusted.
     NothingBelieved(usize),
+    /// It cannot be told whether a trusted host added this `Received` field, because somebody else
+    /// wrote a part of it: nothing is believed.
+    Unclear,
     /// There are only so many believed fields of that name, fewer than the position.
     NotThere(usize),
     /// Its value is no list of safe addresses.
@@ -89,7 +92,10 @@ fn findings<'r>(
     rules: &'r EnvelopeRules,
 ) -> Box<dyn Iterator<Item = (&'r str, Finding)> + 'r> {
     let Some(end) = top.end() else {
-        let nothing = Finding::NothingBelieved(top.passed());
+        let nothing = match top.is_unclear() {
+            true => Finding::Unclear,
+            false => Finding::NothingBelieved(top.passed()),
+        };
         return Box::new(std::iter::once(("Received", nothing)));
     };
     match &rules.source {
@@ -182,6 +188,10 @@ impl fmt::Display for Considered {
                 "no Received of a trusted host, and {passed} of others: nothing in the header is \
                  believed"
             ),
+            Finding::Unclear => f.write_str(
+                "Received: it names a trusted host, but not clearly as the one that added it: \
+                 nothing in the header is believed",
+            ),
             Finding::NotThere(0) if name == "Received" => {
                 f.write_str("Received: no address after `for`")
             }
@@ -229,3 +239,8 @@ impl fmt::Display for Rerouted {
 #[allow(clippy::unwrap_used)]
 #[path = "routed_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "routed_properties.rs"]
+mod properties;

@@ -268,8 +268,10 @@ where it goes, unless the operator asks for one that a server added on top
     tests/security/message.rs::\
         a_field_that_the_sender_forged_routes_no_message_whatever_stands_above_it
     tests/session/envelope.rs::forged_fields_in_whatever_form_change_nothing
-    src/route/routed_tests.rs::\
+    src/route/routed_properties.rs::\
         no_recipient_stood_neither_in_a_trusted_place_nor_in_the_configuration
+    src/route/routed_tests.rs::\
+        a_trusted_host_whose_field_a_client_made_unclear_is_not_looked_for_below
     src/route/received.rs::a_client_that_calls_itself_by_another_host_is_not_believed
     src/spool/header.rs::the_topmost_return_path_is_the_sender
 4.4.header: nothing foreign breaks out of the field that we add

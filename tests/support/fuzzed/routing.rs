@@ -23,10 +23,13 @@ pub fn hold(octets: &[u8]) {
             let said = one.to_string();
             assert!(!said.chars().any(char::is_control), "{said:?}");
         }
-        assert_eq!(
-            routed,
-            route(&genuine, &rules),
-            "what stands below the server's field changes nothing"
+        let expected = route(&genuine, &rules);
+        // The first line below the field may continue it. Then it is not clear any more, and the
+        // message is not matched.
+        let is_continued = below.starts_with(b" ") || below.starts_with(b"\t");
+        assert!(
+            routed == expected || (is_continued && !routed.is_matched),
+            "what stands below the server's field changes nothing: {routed:?} {expected:?}"
         );
     }
 }
