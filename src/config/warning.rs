@@ -104,6 +104,13 @@ pub enum Warning {
         state_dir: PathBuf,
         kind: &'static str,
     },
+    /// Messages have recipients of their own, but all go to one folder.
+    #[error(
+        "[account.{account}] finds the recipients of each message, but puts all mail into the same \
+         Maildir. Use {{recipient_local}} in its `path` or `folder`, or remove \
+         [account.{account}.envelope]"
+    )]
+    OneMaildirForAll { account: AccountName },
     /// A delivery that no account uses.
     #[error("no account uses [delivery.{delivery}]")]
     UnusedDelivery { delivery: String },
@@ -130,6 +137,7 @@ impl Warning {
             Self::HeloUnderscore { .. } => "helo_underscore",
             Self::StateInContainer { .. } => "state_in_container",
             Self::StateInMemory { .. } => "state_in_memory",
+            Self::OneMaildirForAll { .. } => "one_maildir_for_all",
             Self::UnusedDelivery { .. } => "unused_delivery",
             Self::NothingEnabled => "nothing_enabled",
         }
@@ -145,6 +153,10 @@ impl Config {
         }
         for account in self.accounts.values() {
             of_account(account, &mut warnings);
+            if account.envelope.is_some() && self.puts_all_into_one_maildir(account) {
+                let account = account.name.clone();
+                warnings.push(Warning::OneMaildirForAll { account });
+            }
         }
         for name in self.deliveries.keys() {
             if !self
@@ -166,6 +178,17 @@ impl Config {
             Storage::Root | Storage::Mount => {}
         }
         warnings
+    }
+
+    fn puts_all_into_one_maildir(&self, account: &Account) -> bool {
+        let mut kinds = account
+            .deliveries
+            .iter()
+            .map(|name| self.deliveries.get(name));
+        kinds.all(|found| match found.map(|delivery| &delivery.kind) {
+            Some(DeliveryKind::Maildir(maildir)) => !maildir.place.names_recipient(),
+            _ => false,
+        })
     }
 
     fn of_delivery(&self, name: &str, system: &System, warnings: &mut Vec<Warning>) {

@@ -112,6 +112,11 @@ impl MailboxPath {
         Some(self.base.join(whole))
     }
 
+    /// Whether the recipient decides which Maildir or folder gets a message.
+    pub fn names_recipient(&self) -> bool {
+        self.words().any(|word| word == PathWord::RecipientLocal)
+    }
+
     /// The Maildir of all recipients, if they share one.
     pub fn fixed(&self) -> Option<Mailbox> {
         let is_fixed = self.words().next().is_none();

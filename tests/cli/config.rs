@@ -428,6 +428,11 @@ fn probable_mistakes_cause_a_warning() {
     );
     let unused = account("delivery = \"local\"\n[delivery.x]\ntype = \"maildir\"\npath = \"/x\"");
     assert_eq!(codes(&unused, &plain), ["unused_delivery"]);
+    let routed = account("recipient = \"jane\"\n[account.a.envelope]");
+    assert_eq!(codes(&routed, &plain), ["one_maildir_for_all"]);
+    let by_name = routed.replacen("Maildir\"", "Maildir/{recipient_local}\"", 1);
+    assert_ne!(by_name, routed);
+    assert_eq!(codes(&by_name, &plain), [""; 0]);
 }
 
 #[test]
