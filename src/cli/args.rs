@@ -90,6 +90,9 @@ pub(super) struct Poll {
     /// The accounts [default: all that are enabled]
     #[arg(value_name = "ACCOUNT", value_parser = account)]
     pub(super) accounts: Vec<AccountName>,
+    /// Log in, list, and print for each message what a poll would do; retrieve and delete nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,6 +7,7 @@ mod args;
 mod ask;
 mod check;
 mod check_message;
+mod dry_run;
 mod exit;
 mod help;
 mod poll;
@@ -101,7 +102,11 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, CommandFailure> {
         CliCommand::Poll(poll) => {
             let operator = start::operator(&global, process, progress::reporter())?;
             let accounts = poll.accounts;
-            print(operator, Request::Poll(PollRequest::Now { accounts }))
+            let request = match poll.dry_run {
+                true => PollRequest::DryRun { accounts },
+                false => PollRequest::Now { accounts },
+            };
+            print(operator, Request::Poll(request))
         }
         CliCommand::Seen(command) => {
             let operator = start::operator(&global, process, Reporter::log())?;
@@ -139,6 +144,7 @@ fn render(response: &Response, out: &mut dyn Write) -> io::Result<()> {
         Response::Checked(checked) => check::render(checked, out),
         Response::MessageChecked(checked) => check_message::render(checked, out),
         Response::Polled(report) => poll::render(report, out),
+        Response::Foreseen(response) => dry_run::render(response, out),
         Response::Seen(response) => seen::render(response, out),
         Response::Quarantine(response) => quarantine::render(response, out),
     }

@@ -17,8 +17,10 @@ mod check_message;
 mod checked;
 mod checked_message;
 mod copies;
+mod dry_run;
 mod exit;
 mod failure;
+mod foreseen;
 mod house;
 mod names;
 mod poll;
@@ -47,6 +49,7 @@ pub use checked::{
 };
 pub use checked_message::{CheckedMessage, MessageFate};
 pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};
+pub use dry_run::{DryRun, DryRunCounts, DryRunFate, DryRunMessage};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use polled::{PollCounts, PollFailure, PollReport, PollWaiting};

@@ -20,6 +20,9 @@ impl Operator {
     ) -> Result<(), Failure> {
         let config = &self.setup.config;
         let (rooms, orders, once) = match request {
+            PollRequest::DryRun { accounts } => {
+                return self.answer_dry_run(&accounts, answer).await;
+            }
             PollRequest::Now { accounts } => {
                 let accounts = self.chosen(&accounts)?;
                 let rooms = self.rooms()?;
@@ -72,7 +75,10 @@ impl Operator {
     }
 
     /// The chosen accounts. A named one is polled even if it is not enabled.
-    fn chosen(&self, names: &[AccountName]) -> Result<BTreeMap<AccountName, Account>, Failure> {
+    pub(super) fn chosen(
+        &self,
+        names: &[AccountName],
+    ) -> Result<BTreeMap<AccountName, Account>, Failure> {
         let accounts = &self.setup.config.accounts;
         if names.is_empty() {
             return Ok(accounts.clone());

@@ -54,6 +54,14 @@ pub enum PollRequest {
         /// The accounts.
         accounts: Vec<AccountName>,
     },
+    /// Nothing: says what a poll of these accounts would do. Logs in, lists and quits; retrieves,
+    /// deletes and records nothing. Answered by [`DryRun`]s.
+    ///
+    /// [`DryRun`]: crate::operator::DryRun
+    DryRun {
+        /// The accounts; all enabled ones if none is named.
+        accounts: Vec<AccountName>,
+    },
     /// All enabled accounts, except those that are held or back off.
     Due,
 }

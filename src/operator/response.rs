@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
-use crate::operator::{Checked, CheckedMessage, Exit, PollReport, QuarantineResponse};
+use crate::operator::{Checked, CheckedMessage, DryRun, Exit, PollReport, QuarantineResponse};
 use crate::seen::{Changed, Known, State};
 use crate::session::Adopted;
 
@@ -21,6 +21,8 @@ pub enum Response {
     MessageChecked(Box<CheckedMessage>),
     /// The result of one poll.
     Polled(PollReport),
+    /// A part of what a poll would do.
+    Foreseen(DryRun),
     /// A response about records of seen messages.
     Seen(SeenResponse),
     /// A response about copies in the quarantine.
@@ -33,6 +35,7 @@ impl Response {
         match self {
             Self::Checked(checked) => checked.exit(),
             Self::Polled(report) => report.exit(),
+            Self::Foreseen(dry_run) => dry_run.exit(),
             Self::Reference(_) | Self::Seen(_) | Self::MessageChecked(_) => Exit::Done,
             Self::Quarantine(response) => response.exit(),
         }
@@ -175,6 +178,12 @@ impl From<Checked> for Response {
 impl From<CheckedMessage> for Response {
     fn from(checked: CheckedMessage) -> Self {
         Self::MessageChecked(Box::new(checked))
+    }
+}
+
+impl From<DryRun> for Response {
+    fn from(dry_run: DryRun) -> Self {
+        Self::Foreseen(dry_run)
     }
 }
 

@@ -38,6 +38,7 @@ pub use doors::{Collaborators, Connect, CopyStore, LoadedCopy, Owners, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{EraseRefusal, Erased, erase};
+pub use errand::foresee::{Foreseen, ForeseenMessage, foresee};
 pub use errand::list::{ListedHeads, list_for};
 pub use error::{Denial, During, SessionError};
 pub use place::Place;
@@ -234,6 +235,18 @@ impl Visit {
         let here = self.maildrop();
         format!(
             "the copy is of a message of {} at {}, but the account now uses {} at {}",
+            Shown::new(before.user()),
+            Shown::new(before.host()),
+            Shown::new(here.user()),
+            Shown::new(here.host())
+        )
+    }
+
+    /// The sentence that says that the account's records are of another maildrop.
+    fn uses_another(&self, before: &Maildrop) -> String {
+        let here = self.maildrop();
+        format!(
+            "the records are of the maildrop of {} at {}; the account now uses that of {} at {}",
             Shown::new(before.user()),
             Shown::new(before.host()),
             Shown::new(here.user()),

@@ -4,6 +4,7 @@ mod check;
 mod check_message;
 mod commands;
 mod config;
+mod dry_run;
 mod errors;
 mod no_regular_file;
 mod operator;

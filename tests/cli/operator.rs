@@ -10,10 +10,11 @@ use mailferry::mail::{
 use mailferry::net::SystemRoots;
 use mailferry::operator::{
     Answer, Changes, Checked, CheckedAccount, CheckedDelivery, CheckedDestination, CheckedEnvelope,
-    CheckedKind, CheckedMessage, CheckedPassword, CheckedServer, Copies, Exit, Failure,
-    MessageFate, Operator, PollCounts, PollFailure, PollReport, PollRequest, PollWaiting, Process,
-    QuarantineCopy, QuarantineRequest, QuarantineResponse, RecordState, Request, Response,
-    RetryOutcome, SeenRecord, SeenRequest, SeenResponse, Setup, Which,
+    CheckedFilter, CheckedKind, CheckedMessage, CheckedPassword, CheckedServer, Copies, DryRun,
+    DryRunCounts, DryRunFate, DryRunMessage, Exit, Failure, MessageFate, Operator, PollCounts,
+    PollFailure, PollReport, PollRequest, PollWaiting, Process, QuarantineCopy, QuarantineRequest,
+    QuarantineResponse, RecordState, Request, Response, RetryOutcome, SeenRecord, SeenRequest,
+    SeenResponse, Setup, Which,
 };
 use mailferry::telemetry::Reporter;
 use serde::de::DeserializeOwned;
@@ -265,6 +266,9 @@ fn every_request_can_be_carried_as_text() {
     carried(mark(ids(3)));
     carried(Request::Poll(PollRequest::Due));
     let accounts = vec![account];
+    carried(Request::Poll(PollRequest::DryRun {
+        accounts: accounts.clone(),
+    }));
     carried(Request::Poll(PollRequest::Now { accounts }));
     carried(Request::CheckMessage {
         account: work(),
@@ -349,6 +353,27 @@ fn every_response_can_be_carried_as_text() {
             fallback: None,
         })));
     }
+    for fate in [DryRunFate::New, DryRunFate::LimitReached] {
+        carried(Response::Foreseen(DryRun::Message(DryRunMessage {
+            account: work(),
+            number: 1,
+            unique_id: Some(id("a b")),
+            octets: None,
+            fate,
+            next_try: Some(Timestamp(7)),
+        })));
+    }
+    carried(Response::Foreseen(DryRun::Account(DryRunCounts {
+        account: work(),
+        listed: 3,
+        retrieved: 2,
+        octets: 9,
+        deleted: 1,
+        without_unique_id: 0,
+        deliveries: vec!["box".into()],
+        recipient: None,
+        failure: None,
+    })));
     carried(Response::Polled(PollReport {
         account: work(),
         counts: PollCounts::default(),
@@ -411,6 +436,14 @@ fn every_part_of_a_check_can_be_carried_as_text() {
             commit_every: None,
         },
     ))));
+    carried(Response::Checked(Checked::Filter(CheckedFilter {
+        name: "spam".into(),
+        command: vec!["rspamc".into(), "--mime".into()],
+        user: None,
+        timeout: Duration::from_secs(300),
+        parallel: 1,
+        replaces: true,
+    })));
     carried(Response::Checked(Checked::Delivery(CheckedDelivery {
         name: "relay".into(),
         kind: CheckedKind::Smtp {

@@ -11,6 +11,7 @@ mod envelope;
 mod envelope_reports;
 mod erase;
 mod few_commands;
+mod foresee;
 mod half_renamed;
 mod heads;
 mod held_back;

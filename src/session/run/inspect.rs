@@ -100,7 +100,13 @@ impl Inspection<'_> {
         long(self.listing.len() + self.records.len(), work)
     }
 
-    fn names(&self, maildrop: &OpenMaildrop, state: &AccountState, now: Timestamp) -> Names {
+    /// How far unique-ids prove anything here.
+    pub(in crate::session) fn names(
+        &self,
+        maildrop: &OpenMaildrop,
+        state: &AccountState,
+        now: Timestamp,
+    ) -> Names {
         let day_ago =
             |time: Option<Timestamp>| time.is_none_or(|time| !time.is_within(DAY_SECONDS, now));
         let unreliable = state.names.heads_unreliable;
