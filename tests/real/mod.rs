@@ -2,6 +2,7 @@
 
 mod courier;
 mod envelope;
+mod filter;
 mod lmtp;
 mod maildir;
 mod mda;

@@ -31,6 +31,7 @@ pub mod port;
 pub mod postfix;
 pub mod recorded;
 pub mod relay;
+pub mod rspamd;
 pub mod script;
 pub mod seed;
 pub mod speaker;
