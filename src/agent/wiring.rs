@@ -240,6 +240,7 @@ impl Wiring {
                 .helo
                 .clone()
                 .unwrap_or_else(|| self.parts.own_host.clone()),
+            reports: smtp.reports,
             timeout: smtp.timeout,
             parallel: from.parallel,
         }))

@@ -49,8 +49,8 @@ pub use octets::{Announced, Counted};
 pub use origin::Origin;
 pub use percent::Percent;
 pub use policy::{
-    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, RetrievalOrder,
-    SenderChoice,
+    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Reports,
+    RetrievalOrder, SenderChoice,
 };
 pub use record_key::RecordKey;
 pub use retention::{DeliveredMessage, Reasons, Retention};

@@ -12,6 +12,16 @@ pub enum SenderChoice {
     Always(Sender),
 }
 
+/// Whether a relay may report about a message to its sender (RFC 3461).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reports {
+    /// As the relay does by itself: when it cannot deliver the message.
+    #[default]
+    Usual,
+    /// Never, if the relay announces DSN.
+    Never,
+}
+
 /// What to do with an account that has no record yet and lists many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstRun {

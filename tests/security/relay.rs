@@ -24,6 +24,7 @@ static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
 
 fn settings(port: u16) -> SmtpSettings {
     SmtpSettings {
+        reports: mailferry::mail::Reports::Usual,
         host: "127.0.0.1".into(),
         port,
         tls: TlsMode::None,

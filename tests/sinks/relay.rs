@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
-use mailferry::mail::{Envelope, Recipient, Secret, TlsMode, TlsPolicy};
+use mailferry::mail::{Envelope, Recipient, Reports, Secret, TlsMode, TlsPolicy};
 use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
@@ -28,6 +28,7 @@ fn settings(relay: &Relay) -> SmtpSettings {
         connector: CONNECTOR.clone(),
         login: None,
         helo: "client.test".into(),
+        reports: Reports::Usual,
         timeout: Duration::from_secs(20),
         parallel: 1,
     }
@@ -410,6 +411,29 @@ async fn each_recipient_has_an_outcome_of_its_own() {
         let outcomes = offer_to(&smtp, &to(&["joe"]), SMALL).await;
         assert!(outcomes.iter().all(refused), "{outcomes:?}");
         assert_eq!(relay.taken().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_announces_dsn_is_told_not_to_report_if_that_is_wanted() {
+    for (extensions, reports, expected) in [
+        (&["DSN"][..], Reports::Never, "RCPT TO:<jane> NOTIFY=NEVER"),
+        (
+            &["DSN", "PIPELINING"],
+            Reports::Never,
+            "RCPT TO:<jane> NOTIFY=NEVER",
+        ),
+        (&["DSN"], Reports::Usual, "RCPT TO:<jane>"),
+        (&["PIPELINING"], Reports::Never, "RCPT TO:<jane>"),
+    ] {
+        let relay = Relay::start(Manner::with(extensions)).await;
+        let smtp = Smtp::new(SmtpSettings {
+            reports,
+            ..settings(&relay)
+        });
+        let outcomes = offer_to(&smtp, &envelope("s@x", "jane"), SMALL).await;
+        assert!(matches!(outcomes[..], [Outcome::Accepted(_)]));
+        assert_eq!(relay.taken()[0].rcpts, [expected], "{extensions:?}");
     }
 }
 

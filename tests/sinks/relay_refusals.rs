@@ -18,6 +18,7 @@ const EXTENSIONS: [&[&str]; 2] = [&[], &["PIPELINING"]];
 fn smtp(relay: &Relay, helo: &str) -> Smtp {
     let roots = Roots::new(SystemRoots::find());
     Smtp::new(SmtpSettings {
+        reports: mailferry::mail::Reports::Usual,
         host: "127.0.0.1".into(),
         port: relay.port,
         tls: TlsMode::None,

@@ -10,7 +10,7 @@ use crate::config::value::{
     AddedFields, Count, FilePath, Fingerprints, HostName, Line, Period, Port, SenderSetting, Word,
 };
 use crate::config::{SUBMIT_PORTS, SecretSource};
-use crate::mail::{TlsMode, TlsPolicy};
+use crate::mail::{Reports, TlsMode, TlsPolicy};
 
 settings! {
     /// `type = "smtp"`
@@ -39,6 +39,10 @@ settings! {
         ),
         /// The name in the relay's certificate, if it is not host.
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.home.lan\""),
+        /// A client certificate to show to the relay, in PEM, with its intermediate certificates.
+        tls_client_cert: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.pem\""),
+        /// The private key of tls_client_cert, in PEM (PKCS #8, not encrypted).
+        tls_client_key: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.key\""),
         /// Must be true to send user and password with tls = "none".
         allow_cleartext_password: bool = Without::Default("false"),
         /// The user name, if the relay requires a login; needs password.
@@ -69,6 +73,9 @@ settings! {
         ),
         /// The name that mailferry gives in EHLO.
         helo: HostName = Without::Otherwise("the name of this machine", "\"mx.home.lan\""),
+        /// Whether the relay may report to the sender that it could not deliver a message (DSN):
+        /// "usual", as it does by itself, or "never", if it announces DSN.
+        dsn: Word<Reports> = Without::Default("\"usual\""),
         /// How long each step of the SMTP session may take.
         timeout: Period<1, 86_400> = Without::Default("\"5m\""),
         /// How many connections are used at the same time. With 1, messages are delivered in order.
@@ -89,6 +96,8 @@ pub struct SmtpConfig {
     pub login: Option<SmtpLogin>,
     /// The name in EHLO; this machine's own if not given.
     pub helo: Option<String>,
+    /// Whether it may report about messages to their senders.
+    pub reports: Reports,
     /// How long each step of the session may take.
     pub timeout: Duration,
 }
@@ -118,6 +127,7 @@ impl Resolver<'_> {
             table.allow_cleartext_password,
         );
         let login = self.smtp_login(table.user, table.password);
+        let reports = self.need(header, "dsn", table.dsn);
         let timeout = self.need(header, "timeout", table.timeout);
         let parallel = self.need(header, "parallel", table.parallel);
         let mode = mode?;
@@ -131,8 +141,8 @@ impl Resolver<'_> {
             ca_file: table.tls_ca_file,
             fingerprint: table.tls_fingerprint,
             server_name: table.tls_server_name,
-            client_cert: Given::Not,
-            client_key: Given::Not,
+            client_cert: table.tls_client_cert,
+            client_key: table.tls_client_key,
         };
         let smtp = SmtpConfig {
             port: match (table.port, tls.mode) {
@@ -146,6 +156,7 @@ impl Resolver<'_> {
             host: host?,
             login,
             helo: table.helo.some().map(|helo| helo.value.into_string()),
+            reports: reports?.0,
             timeout: timeout?.duration(),
         };
         Some((parallel?.0, DeliveryKind::Smtp(smtp)))

@@ -8,8 +8,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use crate::config::nearest::nearest;
 use crate::mail::text::Shown;
 use crate::mail::{
-    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, RetrievalOrder, TlsMode,
-    Unmatched,
+    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Reports, RetrievalOrder,
+    TlsMode, Unmatched,
 };
 
 /// A setting with a fixed set of words.
@@ -79,6 +79,11 @@ impl Words for RetrievalOrder {
         ("newest", Self::Newest),
         ("small_first", Self::SmallFirst),
     ];
+}
+
+impl Words for Reports {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("usual", Self::Usual), ("never", Self::Never)];
 }
 
 impl Words for LoginMethod {

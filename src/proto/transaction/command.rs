@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::mail::{Recipient, Sender};
+use crate::mail::{Recipient, Reports, Sender};
 use crate::proto::transaction::Extensions;
 
 /// What a transaction knows of the message it is for.
@@ -16,6 +16,8 @@ pub struct Outgoing<'a> {
     pub octets: u64,
     /// The octets of what is put on top of it.
     pub added_octets: u64,
+    /// Whether the server may report about it to the sender.
+    pub reports: Reports,
 }
 
 /// Why we ask a server nothing about a recipient.
@@ -44,11 +46,15 @@ pub(super) struct EnvelopeLines {
 impl EnvelopeLines {
     pub(super) fn of(outgoing: &Outgoing<'_>, extensions: &Extensions) -> Self {
         let octets = outgoing.octets;
+        let notify = match outgoing.reports {
+            Reports::Never if extensions.dsn => " NOTIFY=NEVER",
+            Reports::Never | Reports::Usual => "",
+        };
         let limit = extensions.size.filter(|limit| (1..octets).contains(limit));
         let rcpt = |recipient: &Recipient| match limit {
             Some(limit) => Err(Unsendable::TooLarge { octets, limit }),
             None if !extensions.utf8 && !is_ascii(recipient) => Err(Unsendable::NotAscii),
-            None => Ok(format!("RCPT TO:<{recipient}>\r\n")),
+            None => Ok(format!("RCPT TO:<{recipient}>{notify}\r\n")),
         };
         let sender = reverse_path(outgoing.sender, extensions.utf8);
         Self {
@@ -115,6 +121,7 @@ mod tests {
             recipients: &recipients,
             octets: 100,
             added_octets: 20,
+            reports: Reports::Never,
         };
         let lines = EnvelopeLines::of(&outgoing, &Extensions::default());
         assert_eq!(lines.mail, "MAIL FROM:<s@x>\r\n");
@@ -126,6 +133,7 @@ mod tests {
         let all = Extensions {
             eight_bit: true,
             utf8: true,
+            dsn: true,
             size: Some(100),
             ..Extensions::default()
         };
@@ -134,7 +142,17 @@ mod tests {
             lines.mail,
             "MAIL FROM:<s@x> SIZE=120 BODY=8BITMIME SMTPUTF8\r\n"
         );
+        assert_eq!(
+            lines.rcpts.first(),
+            Some(&Ok("RCPT TO:<jane> NOTIFY=NEVER\r\n".to_owned()))
+        );
         assert!(lines.rcpts.iter().all(Result::is_ok));
+        let usual = Outgoing {
+            reports: Reports::Usual,
+            ..outgoing
+        };
+        let lines = EnvelopeLines::of(&usual, &all);
+        assert_eq!(lines.rcpts[0], Ok("RCPT TO:<jane>\r\n".to_owned()));
         let small = Extensions {
             size: Some(99),
             ..all

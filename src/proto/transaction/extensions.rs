@@ -12,6 +12,8 @@ pub struct Extensions {
     pub utf8: bool,
     /// RFC 3207.
     pub start_tls: bool,
+    /// RFC 3461.
+    pub dsn: bool,
     /// RFC 1870; 0 means announced without a limit.
     pub size: Option<u64>,
     /// The most recipients of one transaction: RCPTMAX of LIMITS (RFC 9422).
@@ -30,6 +32,7 @@ impl Extensions {
                 "8BITMIME" => extensions.eight_bit = true,
                 "SMTPUTF8" => extensions.utf8 = true,
                 "STARTTLS" => extensions.start_tls = true,
+                "DSN" => extensions.dsn = true,
                 "SIZE" => {
                     let limit = words.next().and_then(|word| word.parse().ok());
                     extensions.size = Some(limit.unwrap_or(0));
@@ -75,6 +78,7 @@ mod tests {
         assert_eq!(Extensions::of(lines), expected);
         assert_eq!(Extensions::of(["SIZE"]).size, Some(0));
         assert!(Extensions::of(["STARTTLS"]).start_tls && Extensions::of(["SMTPUTF8"]).utf8);
+        assert!(Extensions::of(["dsn"]).dsn);
         for none in [
             "LIMITS",
             "LIMITS RCPTMAX",

@@ -38,6 +38,7 @@ pub(super) fn transaction(dialect: Dialect, pipelining: bool, count: usize) -> T
         recipients: &recipients(count),
         octets: 10,
         added_octets: 0,
+        reports: crate::mail::Reports::Usual,
     };
     Transaction::new(dialect, &extensions, &outgoing)
 }
@@ -225,6 +226,7 @@ fn a_sender_that_the_server_calls_malformed_is_reported_unless_it_was_null() {
             recipients: &recipients(1),
             octets: 10,
             added_octets: 0,
+            reports: crate::mail::Reports::Usual,
         };
         let extensions = Extensions {
             pipelining: true,
@@ -245,6 +247,7 @@ fn a_recipient_that_cannot_be_sent_is_left_out_and_alone() {
         recipients: &recipients,
         octets: 10,
         added_octets: 0,
+        reports: crate::mail::Reports::Usual,
     };
     let none = RecipientAnswer::Unsendable(Unsendable::NotAscii);
     let taken = RecipientAnswer::Accepted(reply(250));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::fault;
+use crate::mail::Reports;
 use crate::proto::transaction::{
     Dialect, Outgoing, RecipientAnswer, RecipientTest, ReplyKind, ServerReply, Transaction,
     TransactionAct, TransactionEnd,
@@ -23,6 +24,8 @@ pub(super) struct Exchange<'a> {
     /// Whether a late reply to something earlier may still arrive; see
     /// [`Transaction::in_used_session`].
     pub(super) is_used: bool,
+    /// Whether the server may report about the message.
+    pub(super) reports: Reports,
 }
 
 /// A transaction that is over.
@@ -51,6 +54,7 @@ impl Exchange<'_> {
             recipients: &self.offer.envelope.recipients,
             octets: self.offer.message.octets(),
             added_octets: added_octets(self.offer.trace),
+            reports: self.reports,
         };
         let dialect = self.classifier.dialect;
         let mut transaction = Transaction::new(dialect, &link.extensions(), &outgoing);

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::mail::{Envelope, Recipient, Sender};
+use crate::mail::{Envelope, Recipient, Reports, Sender};
 use crate::proto::transaction::{RecipientTest, ReplyKind, ServerReply, TransactionEnd};
 use crate::sink::{Begin, Fault, Offer, Outcome, Refusal};
 
@@ -49,6 +49,11 @@ pub(super) trait MailServer: Send + Sync {
 
     /// The most recipients of one transaction.
     fn recipients_max(&self) -> usize;
+
+    /// Whether it may report about messages to their senders.
+    fn reports(&self) -> Reports {
+        Reports::Usual
+    }
 }
 
 /// Offers messages to one server, over several connections if that is configured.
@@ -144,6 +149,7 @@ impl<S: MailServer> MailClient<S> {
                     ..offer
                 },
                 step: self.server.step(),
+                reports: self.server.reports(),
                 is_used: was_used || self.is_distrusted(),
             };
             let exchanged = exchange.transact(&mut link).await;

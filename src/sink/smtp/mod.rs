@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::mail::{Secret, TlsMode, limits};
+use crate::mail::{Reports, Secret, TlsMode, limits};
 use crate::net::Connector;
 use crate::proto::transaction::Dialect;
 use crate::sink::server::{Classifier, MailClient, MailServer};
@@ -38,6 +38,8 @@ pub struct SmtpSettings {
     pub login: Option<Arc<dyn RelayLogin>>,
     /// Our name in EHLO.
     pub helo: String,
+    /// Whether it may report about messages to their senders.
+    pub reports: Reports,
     /// How long each step may take.
     pub timeout: Duration,
     /// Connections at the same time. With 1, messages are delivered in the order of their offers.
@@ -84,6 +86,10 @@ impl MailServer for Relay {
 
     fn recipients_max(&self) -> usize {
         limits::RECIPIENTS_MAX
+    }
+
+    fn reports(&self) -> Reports {
+        self.0.reports
     }
 }
 

@@ -66,6 +66,7 @@ impl Reached {
         };
         let logs_in = matches!(crime.at, Some((_, "auth"))) || crime.stls;
         Self(SmtpSettings {
+            reports: mailferry::mail::Reports::Usual,
             host: "localhost".into(),
             port,
             tls: if crime.stls {

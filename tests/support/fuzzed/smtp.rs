@@ -81,6 +81,7 @@ fn can_be_shown(words: &str) {
 
 async fn offer(port: u16, recipients: usize) -> Vec<Outcome> {
     let smtp = Smtp::new(SmtpSettings {
+        reports: mailferry::mail::Reports::Usual,
         host: Ipv4Addr::LOCALHOST.to_string(),
         port,
         tls: TlsMode::None,
