@@ -197,6 +197,13 @@ pub const STRUCK_DELETES_IN_A_ROW_MAX: u32 = 3;
 /// the next sessions tiny.
 pub const SESSION_LIMIT_FIRST: u32 = 16;
 
+/// Commands about messages that a server answers in a session, up to which each session does one
+/// thing only: heads, mail and deletes of one message, the proof and QUIT need that many.
+pub const SHORT_SESSION_COMMANDS_MAX: u32 = 11;
+
+/// Seconds for which such short sessions are remembered after the last one that the server ended.
+pub const SHORT_SESSIONS_SECONDS: u64 = 30 * DAY_SECONDS;
+
 /// If a session may delete more than this, it needs no limit.
 pub const SESSION_LIMIT_MAX: u32 = 1000;
 

@@ -97,6 +97,10 @@ pub struct SessionLimit {
     pub well: u32,
     /// When the last one was lost.
     pub at: Timestamp,
+    /// How many commands about messages the server answered in the last one.
+    pub answered: u32,
+    /// Which of the things is next that short sessions do in turn.
+    pub turn: u8,
 }
 
 impl SessionLimit {
@@ -106,17 +110,25 @@ impl SessionLimit {
             losses,
             well,
             at,
+            answered,
+            turn,
         } = self;
-        format!("{most}:{losses}:{well}:{}", at.0)
+        format!("{most}:{losses}:{well}:{}:{answered}:{turn}", at.0)
     }
 
     fn from_word(word: &str) -> Option<Self> {
         let mut parts = word.split(':');
+        let most = parts.next()?.parse().ok()?;
         let limit = Self {
-            most: parts.next()?.parse().ok()?,
+            most,
             losses: parts.next()?.parse().ok()?,
             well: parts.next()?.parse().ok()?,
             at: Timestamp(parts.next()?.parse().ok()?),
+            // Written since short sessions do one thing each.
+            answered: parts
+                .next()
+                .map_or(Some(u32::MAX), |word| word.parse().ok())?,
+            turn: parts.next().map_or(Some(0), |word| word.parse().ok())?,
         };
         parts.next().is_none().then_some(limit)
     }
@@ -376,6 +388,8 @@ pub(super) mod tests {
                 losses,
                 well,
                 at,
+                answered: well,
+                turn: (losses % 4) as u8,
             }),
         })
     }

@@ -28,7 +28,7 @@ use crate::seen::{AccountState, Oddities, Owner, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::clock::ClockVerdict;
 use crate::session::judge::fruitless::Progress;
-use crate::session::judge::session_limit;
+use crate::session::judge::{session_limit, short};
 use crate::session::run::Session;
 use crate::session::run::checking::Checking;
 use crate::sink::{Admitted, Delivery, Fault, Gated, NotAdmitted, Refusal};
@@ -113,6 +113,7 @@ async fn poll_with_state(
             budget: &budget,
             outgrown: &outgrown,
             check: checking.due(),
+            short: short::next(&mut state.odd, with.clock.now()),
         };
         let ended = session.run(state, counts).await?;
         admitted.left = ended.left;

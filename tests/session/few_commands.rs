@@ -64,8 +64,8 @@ impl Case {
         (0..count).map(one).collect()
     }
 
-    fn world(&self, count: usize) -> World {
-        let world = World::new(self.mails(count), Retention::Delete);
+    fn world(&self, count: usize, retention: Retention) -> World {
+        let world = World::new(self.mails(count), retention);
         world.server.with(|habits| {
             habits.pipelining = self.pipelining;
             habits.capabilities = vec!["TOP".into()];
@@ -133,12 +133,67 @@ async fn no_message_is_deleted_undelivered_though_each_session_ends_after_a_few_
     });
     for case in cases(&limits.collect::<Vec<_>>(), 12) {
         let before = case.mails(7);
-        let world = case.world(7);
+        let world = case.world(7, Retention::Delete);
         for poll in 1..=30 {
             world.poll().await;
             world.pass(case.hours * HOUR);
             assert_eq!(lost(&world, &before), 0, "poll {poll} of {case:?}");
             assert!(world.sink.count() <= 7, "poll {poll} of {case:?}");
         }
+    }
+}
+
+/// A server that answers so many commands about messages and closes the connection at the next.
+const fn few(most: usize, counts_quit: bool) -> Few {
+    Few {
+        most,
+        counts_listing: false,
+        counts_quit,
+        commits: Commits::Answered,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_second_poll_delivers_mail_however_few_commands_a_session_has() {
+    let limits = [few(2, false), few(3, true), few(5, true)];
+    for retention in [Retention::Keep, Retention::Delete] {
+        let cases = cases(&limits, 12);
+        // A message with the bytes of the one before it needs a proof as well.
+        for case in cases.iter().filter(|case| case.alike != Alike::All) {
+            let world = case.world(7, retention);
+            let (mut before, mut without) = (0, 0);
+            for poll in 1..=20 {
+                world.poll().await;
+                world.pass(case.hours * HOUR);
+                let now = world.sink.count();
+                without = if now > before { 0 } else { without + 1 };
+                before = now;
+                // The second lost session shows that it was no accident.
+                let is_well = without < 2 || poll <= 3 || now == 7;
+                assert!(is_well, "poll {poll}: {now} came, {retention:?} {case:?}");
+            }
+            assert_eq!(world.sink.count(), 7, "{retention:?} {case:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_delivered_is_deleted_though_each_session_has_few_commands() {
+    let limits = [
+        few(3, false),
+        few(4, true),
+        few(5, false),
+        few(6, true),
+        few(8, true),
+    ];
+    for case in cases(&limits, 12) {
+        let world = case.world(7, Retention::Delete);
+        for _ in 0..30 {
+            world.poll().await;
+            world.pass(case.hours * HOUR);
+        }
+        assert_eq!(world.sink.count(), 7, "{case:?}");
+        assert_eq!(world.server.listed().len(), 0, "{case:?}");
+        assert!(!world.told("deletes_ignored"), "{case:?}");
     }
 }

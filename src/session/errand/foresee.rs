@@ -132,6 +132,7 @@ fn plan_now(
         with,
         listing,
         records,
+        short: None,
     };
     circumstances.names = inspection.names(maildrop, state, now);
     let marks_all = first_run::first_poll(visit.first_run, listing, 0, records, state)?;

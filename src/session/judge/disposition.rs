@@ -140,6 +140,11 @@ pub struct Plan {
     /// Whether fewer heads were requested than the decision needs, because the server ends sessions
     /// early: another session of this poll requests more.
     pub heads_left: bool,
+    /// Whether a decision waits for a head that is not requested in this session.
+    pub heads_later: bool,
+    /// Whether messages that are retrieved in this session are deleted in a later one, because the
+    /// server ends this one early.
+    pub leaves_deletes: bool,
     /// Records whose message is the listed one, as its head shows, with the octets that are listed
     /// now.
     pub answered: Vec<(RecordKey, Option<u64>)>,

@@ -215,6 +215,10 @@ impl Group<'_> {
         }
         let settled = self.settle(&mut deletes);
         match self.said() {
+            // No head can prove it: the message itself does, and one command fewer is needed.
+            Said::Later if settled == Disposition::Delete && self.only_comparison_proves() => {
+                self.compare(plan)
+            }
             Said::NotAsked => {
                 plan.wants_heads.extend(self.positions);
                 self.compare(plan)
@@ -226,7 +230,7 @@ impl Group<'_> {
                     .extend(self.settled().map(|known| (known.key(), octets)));
                 settled
             }
-            Said::Later => Disposition::Skip(Skip::Doubtful),
+            Said::Later => later(plan),
             _ => self.compare(plan),
         }
     }
@@ -268,7 +272,7 @@ impl Group<'_> {
             .any(|known| known.record.notes.by_head.is_some());
         let said = self.said();
         if said == Said::Later {
-            return Disposition::Skip(Skip::Doubtful);
+            return later(plan);
         }
         let may_delete = match said {
             _ if by_head => false,
@@ -357,6 +361,12 @@ impl Group<'_> {
             State::Marked { .. } | State::Oversized { .. } => false,
         })
     }
+}
+
+/// Leaves a message to a session that requests its head.
+fn later(plan: &mut Plan) -> Disposition {
+    plan.heads_later = true;
+    Disposition::Skip(Skip::Doubtful)
 }
 
 /// Counts how many records were read, for tests.

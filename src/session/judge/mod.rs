@@ -26,6 +26,7 @@ pub mod plan;
 pub(in crate::session) mod quota;
 pub(in crate::session) mod recipient;
 pub(in crate::session) mod session_limit;
+pub(in crate::session) mod short;
 pub(in crate::session) mod spared;
 pub(in crate::session) mod struck;
 pub(in crate::session) mod struck_deletes;

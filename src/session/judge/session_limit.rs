@@ -13,8 +13,8 @@ use crate::seen::{Oddities, SessionLimit};
 pub(in crate::session) enum SessionEnd {
     /// The server ended it after it had answered so many commands about messages.
     Lost { answered: u32 },
-    /// The server accepted QUIT.
-    Quit,
+    /// The server accepted QUIT, after it had answered so many.
+    Quit { answered: u32 },
     /// Otherwise.
     Other,
 }
@@ -49,6 +49,8 @@ pub(in crate::session) fn note_end(
             losses: 1,
             well: 0,
             at: now,
+            answered,
+            turn: 0,
         }),
         (SessionEnd::Lost { answered }, Some(limit)) => Some(SessionLimit {
             most: if has_one_a_poll {
@@ -59,9 +61,22 @@ pub(in crate::session) fn note_end(
             losses: limit.losses.saturating_add(1),
             well: 0,
             at: now,
+            answered,
+            turn: limit.turn,
         }),
-        (SessionEnd::Quit, Some(limit)) => grown(limit, has_one_a_poll),
-        (SessionEnd::Other | SessionEnd::Quit, before) => before,
+        (SessionEnd::Quit { answered }, Some(limit)) => {
+            let is_used = !is_short(&limit) || answered >= limit.answered / 2;
+            let limit = SessionLimit {
+                answered: limit.answered.max(answered),
+                ..limit
+            };
+            // A session with little to do says nothing about one with more.
+            match is_used {
+                true => grown(limit, has_one_a_poll),
+                false => Some(limit),
+            }
+        }
+        (SessionEnd::Other | SessionEnd::Quit { .. }, before) => before,
     };
 }
 
@@ -81,6 +96,7 @@ fn grown(limit: SessionLimit, has_one_a_poll: bool) -> Option<SessionLimit> {
     (most <= limits::SESSION_LIMIT_MAX).then_some(SessionLimit {
         most,
         well: 0,
+        answered: limit.answered.max(1).saturating_mul(2),
         ..limit
     })
 }
@@ -90,9 +106,21 @@ const fn share(answered: u32) -> u32 {
     answered / 3
 }
 
-/// A time that is ahead of the clock was noted by a clock that was wrong.
+/// Whether the limit still counts. That of short sessions counts longer: sessions that end well
+/// lift it, and to find it out again costs two polls. A time that is ahead of the clock was noted
+/// by a clock that was wrong.
 fn is_recent(limit: &SessionLimit, now: Timestamp) -> bool {
-    limit.at.is_within(limits::SESSION_LIMIT_SECONDS, now)
+    let seconds = match is_short(limit) {
+        true => limits::SHORT_SESSIONS_SECONDS,
+        false => limits::SESSION_LIMIT_SECONDS,
+    };
+    limit.at.is_within(seconds, now)
+}
+
+/// Whether the server ends each session after so few commands that it has no room for everything.
+/// One lost link says little.
+pub(in crate::session) const fn is_short(limit: &SessionLimit) -> bool {
+    limit.losses > 1 && limit.answered <= limits::SHORT_SESSION_COMMANDS_MAX
 }
 
 #[cfg(test)]
@@ -100,6 +128,8 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    const QUIT: SessionEnd = SessionEnd::Quit { answered: 100 };
 
     fn lost(answered: u32) -> SessionEnd {
         SessionEnd::Lost { answered }
@@ -132,12 +162,12 @@ mod tests {
     fn sessions_that_end_well_lift_the_limit() {
         let mut odd = after(&[lost(60)]);
         for _ in 0..20 {
-            note_end(&mut odd, SessionEnd::Quit, false, NOW);
+            note_end(&mut odd, QUIT, false, NOW);
         }
         assert_eq!(odd.session_limit, None);
         let mut odd = after(&[lost(9), lost(9)]);
         for expected in [3, 3, 3, 6, 6] {
-            note_end(&mut odd, SessionEnd::Quit, false, NOW);
+            note_end(&mut odd, QUIT, false, NOW);
             assert_eq!(most(&odd, NOW), Some(expected));
         }
     }
@@ -159,7 +189,7 @@ mod tests {
             assert_eq!(most(&odd, NOW), Some(expected));
         }
         for expected in [2, 4, 8] {
-            note_end(&mut odd, SessionEnd::Quit, true, NOW);
+            note_end(&mut odd, QUIT, true, NOW);
             assert_eq!(most(&odd, NOW), Some(expected));
         }
     }

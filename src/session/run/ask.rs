@@ -43,8 +43,12 @@ impl Inspection<'_> {
             let (some, later) = rest.split_at(at_once);
             let shown = asking.heads(self.listing, some).await;
             // A server that ends sessions at TOP must not end each of them: TOP is left out for a
-            // day.
-            if asking.ended_by_server() {
+            // day. One that ends each session after a few commands has answered TOP before.
+            let few = 2..=limits::SHORT_SESSION_COMMANDS_MAX;
+            let is_short = asking
+                .lost_after()
+                .is_some_and(|after| few.contains(&after));
+            if asking.ended_by_server() && !is_short {
                 let day_left = limits::HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
                 let now = self.with.clock.now();
                 state.names.heads_unreliable = Some(Timestamp(now.0.saturating_sub(day_left)));

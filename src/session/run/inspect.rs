@@ -11,6 +11,7 @@ use crate::session::judge::disposition::{Circumstances, Names, Plan};
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::marks_together::{MarksTogether, is_head_of, is_mark};
 use crate::session::judge::plan::plan_with_heads;
+use crate::session::judge::short::Short;
 use crate::session::judge::{counters, made_names, new_count, session_limit};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
@@ -24,6 +25,8 @@ pub(in crate::session) struct Inspection<'a> {
     pub(in crate::session) with: &'a Collaborators,
     pub(in crate::session) listing: &'a Listing,
     pub(in crate::session) records: &'a Records,
+    /// What this session is for, if the server ends each one after a few commands.
+    pub(in crate::session) short: Option<Short>,
 }
 
 impl Inspection<'_> {
@@ -42,9 +45,24 @@ impl Inspection<'_> {
         let mut circumstances = circumstances;
         circumstances.names = self.long(|| self.names(asking.maildrop, state, circumstances.now));
         let (mut heads, mut noted) = (Heads::default(), HashSet::new());
+        let heads_work = circumstances.names.heads_work;
+        let with_work = |short: Short| {
+            let mut heads = Heads::default();
+            if heads_work {
+                heads.end();
+            }
+            short.with_work(&self.sketch(&circumstances, &heads), heads_work)
+        };
+        let short = self.short.map(with_work);
         if circumstances.names.are_counted {
-            self.look_for_a_new_count(asking, state, &mut circumstances, &mut heads)
+            let samples = short.is_none_or(Short::samples);
+            self.look_for_a_new_count(asking, state, (&mut circumstances, samples), &mut heads)
                 .await?;
+        }
+        let samples = heads.count();
+        let leaves_heads = short.is_some_and(|short| !short.asks_heads());
+        if leaves_heads && circumstances.names.heads_work {
+            heads.end();
         }
         let mut plan = self.sketch(&circumstances, &heads);
         if !plan.void_marks.is_empty() {
@@ -55,7 +73,10 @@ impl Inspection<'_> {
         // A head that was requested is not requested again, so this ends.
         while !plan.wants_heads.is_empty() {
             let mut wanted = std::mem::take(&mut plan.wants_heads);
-            let is_cut = self.cut(&mut wanted, &heads, state, circumstances.now);
+            // A sample may be all that a delete needs.
+            let enough = plan.deletes.len().saturating_sub(wanted.len());
+            let asked = heads.count().saturating_sub(samples).max(enough);
+            let is_cut = self.cut(&mut wanted, asked, state, circumstances.now);
             heads_left |= is_cut;
             // If messages are to be retrieved, they wait no longer than the session's time for
             // heads.
@@ -68,18 +89,22 @@ impl Inspection<'_> {
             plan = self.sketch(&circumstances, &heads);
             self.make_durable(&plan, &mut noted, &circumstances).await?;
         }
-        plan.heads_left = heads_left;
+        plan.heads_left = heads_left || (short.is_some() && plan.heads_later);
         self.say_displaced(&plan);
         self.long(|| self.sample_by_digest(state, &circumstances, &heads, &mut plan));
         self.make_durable(&plan, &mut noted, &circumstances).await?;
+        if let Some(short) = short.filter(|_| !circumstances.pops) {
+            short.cut(&mut plan, heads.count());
+        }
         Ok(plan)
     }
 
-    /// Leaves heads to another session if the server ends sessions early. Returns whether it did.
+    /// Leaves heads to another session if the server ends sessions early, and so many are known.
+    /// Returns whether it did.
     fn cut(
         &self,
         wanted: &mut Vec<u32>,
-        heads: &Heads,
+        asked: usize,
         state: &AccountState,
         now: Timestamp,
     ) -> bool {
@@ -88,7 +113,7 @@ impl Inspection<'_> {
             return false;
         };
         let before = wanted.len();
-        wanted.truncate((most as usize).saturating_sub(heads.count()));
+        wanted.truncate((most as usize).saturating_sub(asked));
         wanted.len() < before
     }
 
@@ -158,11 +183,11 @@ impl Inspection<'_> {
         &self,
         asking: &mut Asking<'_>,
         state: &mut AccountState,
-        circumstances: &mut Circumstances,
+        (circumstances, samples): (&mut Circumstances, bool),
         heads: &mut Heads,
     ) -> Result<(), SessionError> {
         let mut began_again = self.long(|| self.has_smaller_unknown(state.names.began_again));
-        if circumstances.names.heads_work {
+        if circumstances.names.heads_work && samples {
             let samples = self.long(|| self.samples());
             let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
             self.ask(asking, state, &positions, heads, false).await;
@@ -179,7 +204,7 @@ impl Inspection<'_> {
                 !known.any(is_same)
             });
         }
-        if circumstances.names.heads_work && !began_again {
+        if circumstances.names.heads_work && samples && !began_again {
             self.note_heads_of_marks(asking, state).await?;
         }
         if began_again {

@@ -114,17 +114,17 @@ impl Session<'_> {
     }
 
     /// Notes for the next sessions how this one ended: after how many answered commands about
-    /// messages it was lost, or whether the server accepted QUIT.
+    /// messages it was lost, or the server accepted QUIT.
     pub(in crate::session) fn learn_end(
         &self,
         lost_after: Option<u32>,
-        quit: bool,
+        quit_after: Option<u32>,
         state: &mut AccountState,
     ) {
-        let end = match lost_after {
-            Some(answered) => SessionEnd::Lost { answered },
-            None if quit => SessionEnd::Quit,
-            None => SessionEnd::Other,
+        let end = match (lost_after, quit_after) {
+            (Some(answered), _) => SessionEnd::Lost { answered },
+            (None, Some(answered)) => SessionEnd::Quit { answered },
+            (None, None) => SessionEnd::Other,
         };
         let has_one_a_poll = state.pacing.demands_pause();
         let now = self.with.clock.now();
@@ -199,7 +199,8 @@ impl Session<'_> {
         if ended.goodbye.out_of_step {
             self.serve_in_lock_step(state);
         }
-        self.learn_end(ended.lost_after, ended.quit, state);
+        let quit_after = ended.quit.then_some(ended.answered);
+        self.learn_end(ended.lost_after, quit_after, state);
     }
 }
 

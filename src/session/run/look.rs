@@ -33,7 +33,7 @@ impl Session<'_> {
         let looked = looked.await;
         if let Err(error) = &looked {
             let lost_after = asking.maildrop.lost_after(error);
-            self.learn_end(lost_after, false, state);
+            self.learn_end(lost_after, None, state);
         }
         looked
     }
@@ -87,16 +87,10 @@ impl Session<'_> {
             let locate = || struck::located(&listed.listing, &state.odd.struck);
             state.odd.struck = long(listed.listing.len(), locate);
             first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
-            let plan = || {
-                let struck = &state.odd.struck;
-                plan::plan_without_unique_ids(
-                    &listed.listing,
-                    &circumstances,
-                    self.outgrown,
-                    struck,
-                )
-            };
-            return Ok(Some(long(listed.listing.len(), plan)));
+            let (listing, struck) = (&listed.listing, &state.odd.struck);
+            let plan =
+                || plan::plan_without_unique_ids(listing, &circumstances, self.outgrown, struck);
+            return Ok(Some(long(listing.len(), plan)));
         }
         self.refuse_a_new_name(&listed.listing, records, state)
             .await?;
@@ -115,6 +109,7 @@ impl Session<'_> {
             with,
             listing: &listed.listing,
             records,
+            short: self.short,
         };
         let mut plan = inspection.plan(asking, state, circumstances).await?;
         if !asking.goes_on()? {

@@ -26,6 +26,7 @@ use crate::seen::{AccountState, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::{Quota, remaining};
+use crate::session::judge::short::Short;
 use crate::session::judge::struck_deletes;
 use crate::session::judge::taken::{Allowance, DueCheck};
 use crate::session::run::hiding::Hides;
@@ -55,6 +56,8 @@ pub(super) struct Session<'a> {
     pub(super) outgrown: &'a [u32],
     /// The earlier deletes of which this session has to see whether they took effect.
     pub(super) check: Option<DueCheck>,
+    /// What it is for, if the server ends each session after a few commands.
+    pub(super) short: Option<Short>,
 }
 
 /// A maildrop with an open connection, and its listing.
@@ -95,6 +98,8 @@ pub(super) struct Ended {
     /// How many commands about messages were answered before the server ended the session without
     /// an invalid reply.
     pub(super) lost_after: Option<u32>,
+    /// How many were answered before QUIT, deletes included.
+    pub(super) answered: u32,
 }
 
 impl Session<'_> {
@@ -337,6 +342,8 @@ impl Session<'_> {
         // told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
+        let answered = |maildrop: &OpenMaildrop| maildrop.client.answered_about_messages();
+        let answered = done.maildrop.as_ref().map_or(0, answered);
         let goodbye = match done.maildrop.take() {
             Some(maildrop) if done.all_settled || !parks => {
                 fault::pass("deletes.answered");
@@ -387,6 +394,7 @@ impl Session<'_> {
             deletes_refused: learn::refused(done.deletes_sent, done.deletes_refused),
             quit,
             goodbye,
+            answered: answered.saturating_add(u32::try_from(deletes).unwrap_or(u32::MAX)),
             lost_after: done.lost.and_then(|lost| lost.after).or(goodbye.lost_after),
         }
     }

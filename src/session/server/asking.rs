@@ -110,6 +110,15 @@ impl<'a> Asking<'a> {
         self.maildrop.heads_at_once()
     }
 
+    /// How many commands about messages were answered before the server ended the session when
+    /// heads were requested, without an invalid reply.
+    pub(in crate::session) fn lost_after(&self) -> Option<u32> {
+        match &self.cut {
+            Some(Cut::OverHead(error)) => self.maildrop.lost_after(error),
+            _ => None,
+        }
+    }
+
     /// Whether the server ended the session when heads were requested.
     pub(in crate::session) fn ended_by_server(&self) -> bool {
         matches!(&self.cut, Some(Cut::OverHead(error)) if error.who_acts() == WhoActs::Server)

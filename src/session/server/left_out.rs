@@ -30,7 +30,7 @@ impl LeftOut {
             noop: is_still(&mut odd.noop_left_out_until, now),
             list_one: is_still(&mut odd.list_one_left_out_until, now),
             stat: is_still(&mut odd.stat_left_out_until, now),
-            is_wary: odd.lock_step_until.is_some() || odd.leaves_out_struck,
+            is_wary: odd.lock_step_until.is_some(),
         }
     }
 

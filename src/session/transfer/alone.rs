@@ -112,6 +112,12 @@ impl Doubts {
         self.held.is_empty() && !self.must_prove
     }
 
+    /// Whether the end of a message that waits is in doubt. One that only waits for the proof that
+    /// it is no second answer ended where it should.
+    pub(in crate::session) fn is_any_unsettled(&self) -> bool {
+        !self.is_empty() && (self.held.is_empty() || self.unsettled().is_some())
+    }
+
     /// The position of the message that is retrieved alone now.
     pub(in crate::session) fn alone(&self) -> Option<usize> {
         match self.asked {

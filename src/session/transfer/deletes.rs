@@ -34,6 +34,8 @@ pub(in crate::session) struct Deletes {
     beside: Vec<u64>,
     /// The unique-ids of those that the server refused.
     refused: Vec<UniqueId>,
+    /// Whether this session has no room for a delete that a record allows.
+    is_any_left: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,7 @@ impl Deletes {
             noted: None,
             beside: Vec::new(),
             refused: Vec::new(),
+            is_any_left: false,
         }
     }
 
@@ -69,7 +72,7 @@ impl Deletes {
 
     /// Whether deletes are due that were not gathered.
     pub(in crate::session) fn is_any_due(&self) -> bool {
-        self.due.len() > 0
+        self.due.len() > 0 || self.is_any_left
     }
 
     /// How many deletes this session will send, as far as is known.
@@ -134,6 +137,15 @@ impl Transfer<'_> {
             if record.is_some_and(|record| !record.notes.forbid_delete()) {
                 self.delete(proof);
             }
+        }
+    }
+
+    /// Gathers the delete of a message that was retrieved in this session, if there is room for it.
+    pub(in crate::session) fn delete_retrieved(&mut self, proof: Recorded) {
+        if self.orders.plan.leaves_deletes {
+            self.deletes.is_any_left = true;
+        } else {
+            self.delete(proof);
         }
     }
 

@@ -35,7 +35,7 @@ impl Transfer<'_> {
         };
         let is_broken = matches!(error, SessionError::Remote(_));
         // A doubtful message may contain the replies that are missing now.
-        let is_in_doubt = !self.doubts.is_empty();
+        let is_in_doubt = self.doubts.is_any_unsettled();
         let blamed = match self.doubts.to_blame() {
             // If that message ended too early, the rest of it was read as an unreadable reply.
             Some(at) if is_broken || self.doubts.alone().is_some() => Some(Blamed::Coming { at }),

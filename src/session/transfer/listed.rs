@@ -131,7 +131,7 @@ impl Transfer<'_> {
                 // unique-id: only the unique-id decides which of them a DELE deletes.
                 if self.is_due(at, delivered) && !record.notes.forbid_delete() {
                     for proof in self.ledger.proven(proof) {
-                        self.delete(proof);
+                        self.delete_retrieved(proof);
                     }
                 }
             }
