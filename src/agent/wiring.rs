@@ -58,6 +58,8 @@ pub struct Parts {
     pub own_host: String,
     /// The directory for the state of destinations; created when there is something to store.
     pub destinations: PathBuf,
+    /// The sinks of the program that embeds the agent, by the names of their deliveries.
+    pub own_sinks: BTreeMap<String, Arc<dyn Sink>>,
 }
 
 /// Why a valid configuration cannot be used.
@@ -166,6 +168,7 @@ impl Wiring {
             DeliveryKind::Mda(mda) => Arc::new(self.mda(from, mda)?),
             DeliveryKind::Smtp(smtp) => Arc::new(self.smtp(from, smtp)?),
             DeliveryKind::Lmtp(lmtp) => Arc::new(self.lmtp(from, lmtp)?),
+            DeliveryKind::Own => self.own(&from.name)?,
             DeliveryKind::Maildir(maildir) => {
                 let made = Maildir::of(MaildirSettings {
                     place: maildir.place.clone(),
@@ -187,6 +190,14 @@ impl Wiring {
         Ok(Wired {
             from: from.clone(),
             destination: Destination::new(&from.name, sink, breaker),
+        })
+    }
+
+    fn own(&self, name: &str) -> Result<Arc<dyn Sink>, WiringError> {
+        let sink = self.parts.own_sinks.get(name).cloned();
+        sink.ok_or_else(|| WiringError::Delivery {
+            name: name.to_owned(),
+            words: no_own_sink(name),
         })
     }
 
@@ -327,6 +338,14 @@ impl Wiring {
             with,
         })
     }
+}
+
+/// What is wrong with a delivery of `type = "own"` that the program does not bring.
+pub fn no_own_sink(name: &str) -> String {
+    format!(
+        "delivery {name} has type = \"own\", but this program has no destination of its own with \
+         that name: use another type, or run the program that has it"
+    )
 }
 
 /// The destinations of an account's messages.

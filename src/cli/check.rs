@@ -132,6 +132,7 @@ fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Resul
         }
         CheckedKind::Lmtp { server: lmtp } => line(out, "  LMTP server", server(lmtp))?,
         CheckedKind::LmtpSocket { path } => line(out, "  LMTP socket", path)?,
+        CheckedKind::Own => return line(out, "  destination", "of this program itself"),
         CheckedKind::Maildir {
             path,
             folder,

@@ -176,7 +176,7 @@ impl DeliveryTable {
                 command.is_some_and(|command| command.mentions("{recipient}"))
             }
             Self::Maildir(maildir) => maildir.needs_recipient(),
-            Self::Unknown => false,
+            Self::Own(_) | Self::Unknown => false,
         }
     }
 }

@@ -280,6 +280,7 @@ fn delivery_of(mut reader: TableReader<'_, '_>, place: SourcePlace) -> DeliveryT
         "smtp" => DeliveryTable::Smtp(read_delivery(reader)),
         "maildir" => DeliveryTable::Maildir(read_delivery(reader)),
         "lmtp" => DeliveryTable::Lmtp(read_delivery(reader)),
+        "own" => DeliveryTable::Own(read_delivery(reader)),
         other => {
             let hint = nearest(other, types)
                 .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));

@@ -215,7 +215,7 @@ impl Config {
                 let delivery = delivery();
                 warnings.push(Warning::UserWithoutRoot { delivery });
             }
-            Some(DeliveryKind::Maildir(_)) | None => {}
+            Some(DeliveryKind::Maildir(_) | DeliveryKind::Own) | None => {}
         }
     }
 }

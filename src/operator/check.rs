@@ -1,10 +1,12 @@
 //! Checks a configuration: the resulting settings, and whether the files, users and programs in
 //! them exist.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rustix::fs::{Access, access};
 
+use crate::agent::wiring::no_own_sink;
 use crate::config::{
     Account, Config, DeliveryConfig, DeliveryKind, Environment, FilterConfig, SecretSource, System,
 };
@@ -29,6 +31,7 @@ impl Operator {
         let mut checker = Checker {
             environment,
             roots: Roots::new(process.roots.clone()),
+            own_sinks: self.sinks.keys().cloned().collect(),
             problems: Vec::new(),
             warnings: Vec::new(),
         };
@@ -62,6 +65,7 @@ impl Operator {
 struct Checker<'a> {
     environment: &'a Environment,
     roots: Roots,
+    own_sinks: BTreeSet<String>,
     problems: Vec<String>,
     warnings: Vec<String>,
 }
@@ -150,6 +154,12 @@ impl Checker<'_> {
                         path: path.display().to_string(),
                     },
                 }
+            }
+            DeliveryKind::Own => {
+                if !self.own_sinks.contains(&delivery.name) {
+                    self.problems.push(no_own_sink(&delivery.name));
+                }
+                CheckedKind::Own
             }
             DeliveryKind::Maildir(maildir) => CheckedKind::Maildir {
                 path: maildir.place.shown(),

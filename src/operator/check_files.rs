@@ -26,7 +26,7 @@ pub(super) fn problem_of_delivery(title: &str, delivery: &DeliveryConfig) -> Opt
     let (user, group) = match &delivery.kind {
         DeliveryKind::Mda(mda) => (&mda.user, &mda.group),
         DeliveryKind::Maildir(maildir) => (&maildir.user, &maildir.group),
-        DeliveryKind::Smtp(_) | DeliveryKind::Lmtp(_) => (&None, &None),
+        DeliveryKind::Smtp(_) | DeliveryKind::Lmtp(_) | DeliveryKind::Own => (&None, &None),
     };
     problem_of_user(title, user.as_deref(), group.as_deref())
 }
@@ -127,7 +127,10 @@ pub(super) fn warning_of_delivery(title: &str, delivery: &DeliveryConfig) -> Opt
             ServerAddress::Socket(path) => warning_of_socket(title, path),
             ServerAddress::Tcp { .. } => None,
         },
-        DeliveryKind::Mda(_) | DeliveryKind::Smtp(_) | DeliveryKind::Maildir(_) => None,
+        DeliveryKind::Mda(_)
+        | DeliveryKind::Smtp(_)
+        | DeliveryKind::Maildir(_)
+        | DeliveryKind::Own => None,
     }
 }
 

@@ -198,6 +198,8 @@ pub enum CheckedKind {
         /// Its socket.
         path: String,
     },
+    /// A destination that the program brings itself.
+    Own,
     /// A Maildir.
     Maildir {
         /// Its path, with its placeholders.

@@ -1,5 +1,6 @@
 //! The state directory of one process. It is opened once, when the first request needs it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +13,7 @@ use crate::operator::{Exit, Failure, Process, Setup};
 use crate::quarantine::Quarantine;
 use crate::seen::{DurableStore, Seen, StateDirectory};
 use crate::session::Stop;
+use crate::sink::Sink;
 use crate::spool::Spool;
 use crate::telemetry::Reporter;
 
@@ -30,6 +32,9 @@ pub(super) struct Rooms {
     pub(super) stop: Stop,
     wiring: Arc<Mutex<Wiring>>,
 }
+
+/// The sinks of the program that embeds the agent, by the names of their deliveries.
+pub(super) type OwnSinks = BTreeMap<String, Arc<dyn Sink>>;
 
 impl House {
     /// The seen store. It is opened and locked if it was not yet.
@@ -55,7 +60,12 @@ impl House {
     ///
     /// # Errors
     /// Those of [`House::seen`].
-    pub(super) fn rooms(&mut self, setup: &Setup, reporter: &Reporter) -> Result<Rooms, Failure> {
+    pub(super) fn rooms(
+        &mut self,
+        setup: &Setup,
+        reporter: &Reporter,
+        own_sinks: &OwnSinks,
+    ) -> Result<Rooms, Failure> {
         if let Some(rooms) = &self.rooms {
             return Ok(rooms.clone());
         }
@@ -87,6 +97,7 @@ impl House {
             stop: stop.clone(),
             own_host: own_host(),
             destinations: state_dir.join("destinations"),
+            own_sinks: own_sinks.clone(),
         });
         let rooms = Rooms {
             seen,

@@ -38,8 +38,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config;
 use crate::mail::LogLevel;
-use crate::operator::house::{House, Rooms};
+use crate::operator::house::{House, OwnSinks, Rooms};
 use crate::seen::{OperatorsWord, Seen};
+use crate::sink::Sink;
 use crate::telemetry::Reporter;
 
 pub use answer::Answer;
@@ -71,6 +72,7 @@ pub struct Operator {
     setup: Arc<Setup>,
     reporter: Reporter,
     levels: Levels,
+    sinks: OwnSinks,
     house: Mutex<House>,
 }
 
@@ -86,8 +88,17 @@ impl Operator {
             setup: Arc::new(setup),
             reporter,
             levels: Arc::new(set_level),
+            sinks: OwnSinks::new(),
             house: Mutex::default(),
         }
+    }
+
+    /// The same with a destination of the calling program, for the delivery of this name with
+    /// `type = "own"`.
+    #[must_use]
+    pub fn with_sink(mut self, delivery: &str, sink: Arc<dyn Sink>) -> Self {
+        self.sinks.insert(delivery.to_owned(), sink);
+        self
     }
 
     /// Answers one request; `answer` receives each response as soon as it exists.
@@ -143,6 +154,6 @@ impl Operator {
     /// Everything in the state directory. It is opened if it was not yet. May block.
     fn rooms(&self) -> Result<Rooms, Failure> {
         let mut house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
-        house.rooms(&self.setup, &self.reporter)
+        house.rooms(&self.setup, &self.reporter, &self.sinks)
     }
 }

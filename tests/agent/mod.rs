@@ -4,6 +4,7 @@
 mod clock;
 mod daemon;
 mod no_descriptors;
+mod own_sink;
 mod places;
 mod poll_state;
 mod simulation;

@@ -123,6 +123,7 @@ fn wired(world: &World, account: &str) -> Result<Assignment, WiringError> {
     let config = folder.load().map_err(|errors| errors.to_string()).unwrap();
     let with = world.collaborators();
     let parts = Parts {
+        own_sinks: std::collections::BTreeMap::new(),
         environment: environment(),
         roots: Roots::new(SystemRoots::find()),
         children: Vec::new(),

@@ -3,6 +3,7 @@
 mod lmtp;
 mod maildir;
 mod mda;
+mod own;
 mod smtp;
 
 use crate::config::resolve::{Header, Resolver, built_in, count};
@@ -18,6 +19,7 @@ pub use smtp::{SmtpConfig, SmtpLogin};
 pub(super) use lmtp::LmtpTable;
 pub(super) use maildir::MaildirTable;
 pub(super) use mda::MdaTable;
+pub(super) use own::OwnTable;
 pub(super) use smtp::SmtpTable;
 
 /// A destination for messages.
@@ -51,6 +53,8 @@ pub enum DeliveryKind {
     Lmtp(LmtpConfig),
     /// A folder.
     Maildir(MaildirConfig),
+    /// A sink of the program that embeds the agent.
+    Own,
 }
 
 /// The settings of a delivery, by its type.
@@ -59,6 +63,7 @@ pub(super) enum DeliveryTable {
     Smtp(SmtpTable),
     Lmtp(LmtpTable),
     Maildir(MaildirTable),
+    Own(OwnTable),
     /// The type is missing or wrong, which was reported; accounts may still refer to this delivery.
     Unknown,
 }
@@ -71,6 +76,7 @@ impl DeliveryTable {
             Self::Smtp(table) => &table.best_effort,
             Self::Lmtp(table) => &table.best_effort,
             Self::Maildir(table) => &table.best_effort,
+            Self::Own(table) => &table.best_effort,
             Self::Unknown => return false,
         };
         given.get().copied().unwrap_or_default()
@@ -96,6 +102,7 @@ impl Resolver<'_> {
             DeliveryTable::Smtp(table) => (&table.sender, &table.received, &table.add_header),
             DeliveryTable::Lmtp(table) => (&table.sender, &table.received, &table.add_header),
             DeliveryTable::Maildir(table) => (&table.sender, &table.received, &table.add_header),
+            DeliveryTable::Own(table) => (&table.sender, &table.received, &table.add_header),
             DeliveryTable::Unknown => return None,
         };
         let sender = sender.get().map(|given| given.0.clone());
@@ -106,6 +113,7 @@ impl Resolver<'_> {
             DeliveryTable::Smtp(table) => self.smtp(&header, table.over(&built_in()))?,
             DeliveryTable::Lmtp(table) => self.lmtp(&header, table.over(&built_in()))?,
             DeliveryTable::Maildir(table) => self.maildir(&header, table.over(&built_in()))?,
+            DeliveryTable::Own(_) => (1, DeliveryKind::Own),
             DeliveryTable::Unknown => return None,
         };
         Some(DeliveryConfig {
