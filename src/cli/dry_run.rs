@@ -45,6 +45,9 @@ fn of_message(message: &DryRunMessage) -> String {
         DryRunFate::LimitReached => "stays for a later poll: the limits of one poll are reached",
     };
     let _ = write!(line, " {what}");
+    if message.then_deleted {
+        line.push_str(", and deleted once delivered");
+    }
     if let Some(next_try) = message.next_try {
         let _ = write!(line, ", not before {}", time(next_try));
     }
@@ -75,10 +78,16 @@ fn of_account(counts: &DryRunCounts) -> String {
         || "whom their header names".to_owned(),
         |one| Shown::new(one).to_string(),
     );
+    if !counts.filters.is_empty() {
+        let _ = write!(line, "; filter {}", counts.filters.join(", then "));
+    }
     let _ = write!(
         line,
         "; delivery {} for {recipient}",
         counts.deliveries.join(", ")
     );
+    if let Some(fallback) = &counts.fallback {
+        let _ = write!(line, ", fallback {fallback}");
+    }
     line
 }

@@ -31,6 +31,8 @@ pub struct DryRunMessage {
     pub fate: DryRunFate,
     /// When it is tried again, if it waits.
     pub next_try: Option<Timestamp>,
+    /// Whether it would be deleted in the same poll, if it is delivered then.
+    pub then_deleted: bool,
 }
 
 /// What would happen to a message.
@@ -72,12 +74,16 @@ pub struct DryRunCounts {
     pub retrieved: u64,
     /// Octets of those, as far as they are listed.
     pub octets: u64,
-    /// Messages that would be deleted.
+    /// Messages that would be deleted, if all are delivered.
     pub deleted: u64,
     /// Messages listed without unique-id.
     pub without_unique_id: u64,
+    /// The filters that see them first.
+    pub filters: Vec<String>,
     /// Where the messages would go.
     pub deliveries: Vec<String>,
+    /// Where what is refused for good goes.
+    pub fallback: Option<String>,
     /// For whom; `None` if the header of each message says it.
     pub recipient: Option<String>,
     /// Why the poll would stop before it retrieves anything.

@@ -31,12 +31,16 @@ impl Operator {
                 octets: 0,
                 deleted: 0,
                 without_unique_id: 0,
+                filters: Vec::new(),
                 deliveries: Vec::new(),
+                fallback: None,
                 recipient: None,
                 failure: None,
             };
             if let Some(account) = config.accounts.get(name) {
+                counts.filters.clone_from(&account.filters);
                 counts.deliveries.clone_from(&account.deliveries);
+                counts.fallback.clone_from(&account.fallback);
                 let is_routed = account.envelope.is_some();
                 counts.recipient = (!is_routed).then(|| account.recipient.to_string());
             }
@@ -67,6 +71,7 @@ async fn say_messages(
             octets,
             what,
             next_try,
+            then_deleted,
         } = message;
         let fate = DryRunFate::from(what);
         match fate {
@@ -77,6 +82,7 @@ async fn say_messages(
             DryRunFate::Deleted => counts.deleted += 1,
             _ => {}
         }
+        counts.deleted += u64::from(then_deleted);
         let message = DryRunMessage {
             account: counts.account.clone(),
             number,
@@ -84,6 +90,7 @@ async fn say_messages(
             octets,
             fate,
             next_try,
+            then_deleted,
         };
         answer.say(DryRun::Message(message)).await?;
     }

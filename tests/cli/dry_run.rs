@@ -34,7 +34,7 @@ fn each_message_has_a_line_and_the_poll_after_it_finds_them_all() {
             "{said}"
         );
         assert!(said.contains("delivery box for jane@home.lan"), "{said}");
-        assert!(!place.path("out").exists(), "{said}");
+        assert!(place.delivered().is_empty(), "{said}");
     }
     let (code, said) = run(&place, &["poll"]);
     assert_eq!(code, Some(0), "{said}");

@@ -361,6 +361,7 @@ fn every_response_can_be_carried_as_text() {
             octets: None,
             fate,
             next_try: Some(Timestamp(7)),
+            then_deleted: true,
         })));
     }
     carried(Response::Foreseen(DryRun::Account(DryRunCounts {
@@ -370,7 +371,9 @@ fn every_response_can_be_carried_as_text() {
         octets: 9,
         deleted: 1,
         without_unique_id: 0,
+        filters: vec!["spam".into()],
         deliveries: vec!["box".into()],
+        fallback: Some("folder".into()),
         recipient: None,
         failure: None,
     })));

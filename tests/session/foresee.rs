@@ -1,11 +1,16 @@
 //! What a poll would do is foreseen without doing any of it.
 
+use std::sync::Arc;
+
+use mailferry::agent::Breaker;
 use mailferry::mail::{PollLimits, Reasons, Retention};
 use mailferry::seen::Trust;
 use mailferry::session::judge::disposition::{Disposition, Skip, Why};
 use mailferry::session::{self, Foreseen, SessionError};
-use mailferry::sink::Fault;
+use mailferry::sink::mda::{Mda, MdaSettings};
+use mailferry::sink::{Delivery, Destination, Fault};
 
+use crate::support::mda::script;
 use crate::support::world::{World, mail, mails};
 
 async fn foreseen(world: &World) -> Foreseen {
@@ -74,6 +79,9 @@ async fn a_first_poll_is_foreseen_with_its_limits() {
     let new = Disposition::Retrieve(Why::New);
     let left = Disposition::Skip(Skip::LimitReached);
     assert_eq!(whats(&foreseen(&world).await), [new, new, left, left, left]);
+    let foreseen = foreseen(&world).await;
+    let then_deleted = foreseen.messages.iter().filter(|one| one.then_deleted);
+    assert_eq!(then_deleted.count(), 2);
     assert!(world.records().await.is_empty());
     assert_eq!(world.server.listed().len(), 5);
 }
@@ -85,6 +93,23 @@ async fn a_server_without_unique_ids_has_its_messages_identified() {
     let foreseen = foreseen(&world).await;
     assert!(foreseen.messages.iter().all(|one| one.unique_id.is_none()));
     assert_eq!(whats(&foreseen), [Disposition::Retrieve(Why::Doubt); 2]);
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_take_mail_is_foreseen() {
+    let mut world = World::new(mails(1), Retention::Delete);
+    let mut with = world.collaborators();
+    world.visit.retention = Retention::Keep;
+    let settings = script(world.directory(), "", &[]);
+    let mda = Mda::new(MdaSettings {
+        command: vec!["/nonexistent/mda".into()],
+        ..settings
+    });
+    let gate = Arc::new(Breaker::new("box", with.reporter.clone()));
+    with.delivery = Delivery::to(Destination::new("box", Arc::new(mda.unwrap()), gate));
+    let error = session::foresee(&world.visit, &with).await.unwrap_err();
+    assert!(matches!(error, SessionError::Destination { .. }), "{error}");
+    assert_eq!(world.server.logins(), 0);
 }
 
 #[tokio::test]

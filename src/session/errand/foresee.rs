@@ -1,7 +1,7 @@
-//! Foresees for the operator what a poll would do: logs in, lists and quits. Nothing is retrieved,
-//! deleted or recorded.
+//! Foresees for the operator what a poll would do: asks whether the destinations could take mail,
+//! logs in, lists and quits. Nothing is retrieved, deleted or recorded.
 
-use crate::mail::{Entry, HeadDigests, Listing, Timestamp, UniqueId};
+use crate::mail::{DeliveredMessage, Entry, HeadDigests, Listing, Timestamp, UniqueId};
 use crate::seen::{AccountState, Known, Records, State};
 use crate::session::errand::pause;
 use crate::session::judge::clock::ClockVerdict;
@@ -38,6 +38,8 @@ pub struct ForeseenMessage {
     pub what: Disposition,
     /// When it is tried again, if it waits.
     pub next_try: Option<Timestamp>,
+    /// Whether it would be deleted in the same poll, if it is delivered then.
+    pub then_deleted: bool,
 }
 
 /// Foresees what a poll now would do, if each listed message is the recorded one where its header
@@ -47,6 +49,10 @@ pub struct ForeseenMessage {
 /// Why a poll would stop before it retrieves anything, and who must act.
 pub async fn foresee(visit: &Visit, with: &Collaborators) -> Result<Foreseen, SessionError> {
     with.check(visit)?;
+    with.delivery
+        .ready()
+        .await
+        .map_err(|(name, refusal)| SessionError::of_refusal(&*name, refusal))?;
     let mut maildrop = pause::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop, &with.stop.place).await;
     let foreseen = match &listed {
@@ -78,7 +84,20 @@ async fn plan_of(
         });
     }
     let plan = plan_now((visit, with), maildrop, listed, (&records, &mut state))?;
-    let message = |(entry, what): (Entry<'_>, &Disposition)| ForeseenMessage {
+    let (now, count) = (with.clock.now(), listed.listing.len());
+    let message = |(at, (entry, what)): (usize, (Entry<'_>, &Disposition))| ForeseenMessage {
+        then_deleted: matches!(
+            what,
+            Disposition::Retrieve(Why::New | Why::Retry | Why::Changed)
+        ) && visit.retention.is_due(
+            DeliveredMessage {
+                at: now,
+                octets: entry.octets,
+                newer: count.saturating_sub(at + 1),
+            },
+            now,
+            true,
+        ),
         number: entry.number,
         unique_id: listed
             .without_unique_ids
@@ -90,7 +109,7 @@ async fn plan_of(
     };
     let planned = listed.listing.iter().zip(&plan.dispositions);
     Ok(Foreseen {
-        messages: planned.map(message).collect(),
+        messages: planned.enumerate().map(message).collect(),
         without_unique_id: listed.unnamed.len(),
     })
 }
