@@ -19,7 +19,7 @@ settings! {
         /// message is on its standard input as received, with lines that end in LF. {sender},
         /// {recipient} (the first one), {account} and {unique_id} are replaced, as for a delivery
         /// of type = "mda", and the environment is the same.
-        command: CommandSetting = Without::Required("[\"spamc\", \"-E\"]"),
+        command: CommandSetting = Without::Required("[\"rspamc\", \"--mime\"]"),
         /// Whether the message is from here on what the program writes to its standard output. If
         /// that is empty, has no header where the message has one, or is larger than twice the
         /// message and 1 MiB, it is not used, and the message is tried again later.

@@ -19,7 +19,8 @@ pub struct MailboxPath {
 pub enum PathWord {
     /// `{account}`
     Account,
-    /// `{recipient_local}`: the part of the recipient before the last `@`.
+    /// `{recipient_local}`: the part of the recipient before the last `@`, in lower case, because
+    /// a sender may have spelled it.
     RecipientLocal,
 }
 
@@ -131,16 +132,17 @@ impl MailboxPath {
     /// The Maildir of a recipient.
     ///
     /// # Errors
-    /// [`InvalidMailbox`] when a value is none for a path. Values are never altered: two recipients
-    /// could get one Maildir.
+    /// [`InvalidMailbox`] when a value is none for a path. Values are not altered further: two
+    /// recipients could get one Maildir.
     pub fn of(
         &self,
         account: &AccountName,
         recipient: &Recipient,
     ) -> Result<Mailbox, InvalidMailbox> {
+        let local = recipient.local_part().to_ascii_lowercase();
         let value = |word| match word {
             PathWord::Account => account.as_str(),
-            PathWord::RecipientLocal => recipient.local_part(),
+            PathWord::RecipientLocal => &*local,
         };
         for word in self.words() {
             check_value(word, value(word))?;
@@ -243,6 +245,8 @@ mod tests {
             let found = of(path, folder, "jane@home.lan").unwrap();
             assert_eq!(found, Path::new(expected), "{path} {folder}");
         }
+        let found = of("/m/{recipient_local}", "", "JANE@home.lan").unwrap();
+        assert_eq!(found, std::path::Path::new("/m/jane"));
         let found = of("/m/{recipient_local}", "", "a@b@c").unwrap();
         assert_eq!(
             found,

@@ -19,7 +19,11 @@ pub(crate) enum Listen {
     /// stored. If standard output is longer, the pipe is closed; the rest of standard error is
     /// discarded.
     Apart { output: usize, errors: usize },
-    /// As [`Self::Apart`], but standard output goes to a file, up to `octets_max` and one more.
+    /// As [`Self::Apart`], but the rest of standard output is discarded, and no output is waited
+    /// for once the program has ended.
+    Heads { output: usize, errors: usize },
+    /// As [`Self::Heads`], but standard output goes to a file, up to `octets_max` and one more, and
+    /// is waited for.
     IntoFile {
         file: File,
         octets_max: u64,

@@ -24,8 +24,8 @@ pub(super) struct Watch {
     /// milliseconds.
     pub(super) pidfd: Option<OwnedFd>,
     outputs: Vec<Output>,
-    /// Whether the outputs are read to their ends, even after the process has ended.
-    to_their_ends: bool,
+    /// How many of the outputs, from the first, are read to their ends after the process has ended.
+    awaited: usize,
 }
 
 /// Why a wait returned.
@@ -50,16 +50,17 @@ struct Signs {
 impl Watch {
     pub(super) fn start(mut command: Command, listen: Listen) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
-        let (keep, errors_kept) = match listen {
-            Listen::Together { last } => (Keep::Last(last), None),
-            Listen::Apart { output, errors } => (Keep::FirstOnly(output), Some(errors)),
+        let (keep, errors_kept, awaited) = match listen {
+            Listen::Together { last } => (Keep::Last(last), None, 0),
+            Listen::Apart { output, errors } => (Keep::FirstOnly(output), Some(errors), 2),
+            Listen::Heads { output, errors } => (Keep::First(output), Some(errors), 0),
             Listen::IntoFile {
                 file,
                 octets_max,
                 errors,
             } => {
                 let octets_left = octets_max.saturating_add(1);
-                (Keep::InFile { file, octets_left }, Some(errors))
+                (Keep::InFile { file, octets_left }, Some(errors), 1)
             }
         };
         let mut outputs = vec![Output::of(reader, keep)?];
@@ -81,7 +82,7 @@ impl Watch {
             child,
             pidfd,
             outputs,
-            to_their_ends: errors_kept.is_some(),
+            awaited,
         })
     }
 
@@ -117,7 +118,7 @@ impl Watch {
                     return Err(error);
                 }
             }
-            if ended && (self.is_silent() || !self.to_their_ends) {
+            if ended && self.has_heard_all() {
                 let status = self.child.wait()?;
                 return Ok(Finished::new(end_of(status), self.outputs));
             }
@@ -143,7 +144,7 @@ impl Watch {
             }
             if news.said {
                 self.drain();
-                if self.is_silent() {
+                if self.is_silent() || (!for_end && self.has_heard_all()) {
                     return Ok(WatchEvent::Silent);
                 }
             }
@@ -200,6 +201,12 @@ impl Watch {
 
     fn drain(&mut self) {
         self.outputs.iter_mut().for_each(Output::drain);
+    }
+
+    /// Whether nothing more is waited for once the process has ended.
+    fn has_heard_all(&self) -> bool {
+        let mut awaited = self.outputs.iter().take(self.awaited);
+        awaited.all(|output| output.pipe().is_none())
     }
 
     /// Whether no more output can come.

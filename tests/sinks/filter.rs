@@ -38,7 +38,7 @@ impl Filtered {
     /// The same with one more filter. `$1` is the world's folder.
     fn through(mut self, text: &str, replaces: bool) -> Self {
         let mut settings = script(self.world.directory(), text, &[]);
-        settings.timeout = Duration::from_secs(if text.contains("sleep") { 1 } else { 60 });
+        settings.timeout = Duration::from_secs(if text == "sleep 60" { 1 } else { 60 });
         let filter = Arc::new(ProgramFilter::new(settings, replaces).unwrap());
         let step = FilterStep::new("filter:test", filter, self.gate.clone());
         self.steps.push(step);
@@ -154,12 +154,16 @@ async fn what_a_filter_refuses_is_not_for_the_fallback() {
 
 #[tokio::test]
 async fn the_fallback_gets_what_the_filters_made_of_the_message() {
-    let mut one = Filtered::new(mails(1)).through("echo 'X-One: 1'; cat", true);
+    let text = "test ! -e $1/asked || exit 77; touch $1/asked; echo 'X-One: 1'; cat";
+    let mut one = Filtered::new(mails(1)).through(text, true);
     one.world.sink.refuse_all(Fault::MessagePermanent);
     let folder = Notes::default();
     one.fallback = Some(folder.clone());
     assert_eq!(one.poll().await.counts.delivered, 1);
-    assert!(folder.order()[0].starts_with(b"X-One: 1\n"));
+    assert!(
+        folder.order()[0].starts_with(b"X-One: 1\n"),
+        "it is not asked again"
+    );
 }
 
 #[tokio::test]
@@ -244,11 +248,48 @@ async fn a_program_that_is_missing_or_cannot_run_keeps_the_account_from_logging_
 }
 
 #[tokio::test]
-async fn a_filter_gone_mad_sweeps_nothing_into_the_quarantine() {
-    let one = Filtered::new(mails(20)).through("exit 65", false);
+async fn much_spam_in_a_row_is_quarantined_at_once_and_honest_mail_comes_with_the_same_poll() {
+    let one = Filtered::new(mails(60)).through("grep -q '^Subject: .*0$' || exit 65", false);
+    let summary = one.poll().await;
+    assert_eq!(summary.counts.quarantined, 54);
+    assert_eq!(summary.counts.delivered, 6);
+    assert!(!one.gate.is_suspect());
+}
+
+#[tokio::test]
+async fn no_text_of_the_message_is_logged() {
+    for text in [
+        "cat; exit 77",
+        "cat; exit 1",
+        "head -c 30; exit 65",
+        "cat >&2; true",
+    ] {
+        let one = Filtered::new(mails(1)).through(text, false);
+        one.poll().await;
+        assert!(!one.world.said(".text 0"), "{text}");
+        assert!(!one.world.said("Date: Mon"), "{text}");
+    }
+    let one = Filtered::new(mails(1)).through("echo 'stream: Eicar FOUND'; exit 65", false);
     one.poll().await;
-    assert!(one.gate.is_suspect());
-    assert_eq!(one.quarantined().await, 0);
+    assert!(
+        one.world
+            .said("filter:test: exit 65 (EX_DATAERR): stream: Eicar FOUND")
+    );
+}
+
+#[tokio::test]
+async fn a_child_that_a_filter_leaves_with_its_standard_error_is_not_waited_for() {
+    for replaces in [true, false] {
+        let text = "sh -c 'echo $$ > $0; exec sleep 60' $1/child > /dev/null & \
+                    while ! test -s $1/child; do :; done; cat";
+        let one = Filtered::new(mails(1)).through(text, replaces);
+        let began = std::time::Instant::now();
+        assert_eq!(one.poll().await.counts.delivered, 1, "{replaces}");
+        assert!(began.elapsed() < Duration::from_secs(30), "{replaces}");
+        let child = std::fs::read_to_string(one.world.directory().join("child")).unwrap();
+        let child = rustix::process::Pid::from_raw(child.trim().parse().unwrap()).unwrap();
+        rustix::process::kill_process(child, rustix::process::Signal::KILL).unwrap();
+    }
 }
 
 #[tokio::test]

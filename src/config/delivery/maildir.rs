@@ -13,7 +13,8 @@ settings! {
     struct MaildirTable {
         /// The folder that contains new, cur and tmp. It is created if the folder above it exists.
         /// Messages are stored in order. {account} stands for the account's name, and
-        /// {recipient_local} for the part of the recipient before the last @, in folder too. A
+        /// {recipient_local} for the part of the recipient before the last @ in lower case, in
+        /// folder too. A
         /// value that begins with a dot, or contains a slash or two dots, is refused.
         path: PathText = Without::Required("\"/home/jane/Maildir\""),
         /// A folder of that Maildir (Maildir++, as Dovecot and Courier have it). It is created with

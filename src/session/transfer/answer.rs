@@ -108,6 +108,7 @@ pub(in crate::session) trait Answered<'a> {
         let known = self.known(&parcel);
         let mut refusal = None;
         let mut others = Vec::new();
+        let mut filtered = None;
         let answer = match answer {
             None => SinkAnswer::Unasked,
             Some(Ok(receipt)) => {
@@ -117,6 +118,7 @@ pub(in crate::session) trait Answered<'a> {
             }
             Some(Err(undelivered)) => {
                 self.answers().say_missed(&parcel, &undelivered.missed);
+                filtered = undelivered.filtered;
                 parcel.targets = undelivered.targets;
                 let refused = self.refused(&mut parcel, undelivered.refused_by);
                 if undelivered.is_withdrawn {
@@ -140,6 +142,7 @@ pub(in crate::session) trait Answered<'a> {
             parcel.refused_for_good = Some(RefusedForGood {
                 refusal: refusal.clone(),
                 targets_before: known.targets,
+                filtered,
             });
         }
         self.follow(parcel, refusal, slot, consequence);
@@ -282,6 +285,10 @@ pub(in crate::session) trait Answered<'a> {
         }
         if worst == Fault::Ours {
             return Some(Blame::Ours);
+        }
+        if one.is_filter && worst == Fault::MessagePermanent {
+            // It is there for that, and does it to many messages in a row.
+            return Some(Blame::Breaker(sink::Verdict::Count));
         }
         let is_routed = self.visit().envelope.is_some();
         for (_, refusal) in &mut one.refusals {

@@ -84,10 +84,10 @@ impl<'a> CopyOffers<'a> {
     /// Offers a message to the fallback, and processes the answer.
     async fn ask_fallback(&mut self, parcel: Parcel) {
         let with = self.with();
-        let halt = &with.stop.soon;
+        let attempt = parcel.attempt(&with.stop.soon, &*with.clock);
         let answer = tokio::select! {
             biased;
-            answer = with.delivery.deliver_to_fallback(parcel.attempt(halt, &*with.clock)) => {
+            answer = with.delivery.deliver_to_fallback(attempt, parcel.filtered()) => {
                 Some(answer)
             }
             () = with.stop.now.cancelled() => None,

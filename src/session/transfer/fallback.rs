@@ -20,6 +20,7 @@ pub(in crate::session) fn answered<'a>(owner: &mut (impl Answered<'a> + ?Sized),
     let RefusedForGood {
         refusal: first,
         targets_before,
+        filtered: _,
     } = first;
     let known = KnownBefore {
         targets: targets_before,

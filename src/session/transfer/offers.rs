@@ -115,7 +115,11 @@ impl<'a> Outbox<'a> {
             let mut answer = None;
             if !halt.is_cancelled() {
                 let attempt = parcel.attempt(&halt, clock);
-                answer = Some(delivery.deliver_to_fallback(attempt).await);
+                answer = Some(
+                    delivery
+                        .deliver_to_fallback(attempt, parcel.filtered())
+                        .await,
+                );
             }
             Offered {
                 parcel,

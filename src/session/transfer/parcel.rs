@@ -42,12 +42,14 @@ pub(in crate::session) struct Parcel {
 }
 
 /// What a message was refused for before it is offered to the fallback.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(in crate::session) struct RefusedForGood {
     /// The refusal.
     pub(in crate::session) refusal: Refusal,
     /// Which targets had given a final answer before this session offered it.
     pub(in crate::session) targets_before: Targets,
+    /// What the filters made of the message.
+    pub(in crate::session) filtered: Option<Message>,
 }
 
 /// Where a message comes from, and where it stays when no sink accepts it.
@@ -114,6 +116,11 @@ impl Parcel {
             trace: &self.trace,
             message: &self.message,
         }
+    }
+
+    /// What the filters made of it before it was refused for good.
+    pub(in crate::session) fn filtered(&self) -> Option<&Message> {
+        self.refused_for_good.as_ref()?.filtered.as_ref()
     }
 
     /// Both digests of its header; `None` if it cannot be read.

@@ -3,6 +3,7 @@
 use crate::mail::{Envelope, Recipient};
 use crate::sink::Offer;
 use crate::sink::delivery::{Attempt, Delivery, Destination, Receipt, Undelivered, undelivered};
+use crate::spool::Message;
 
 impl Delivery {
     /// Returns the same delivery with a fallback.
@@ -20,12 +21,16 @@ impl Delivery {
     }
 
     /// Offers a message to the fallback, for the recipients that a destination did not take it for.
-    /// `attempt.earlier` has the acceptances of all destinations. The filters are asked again, and
-    /// the fallback's gate is asked and told of the answer.
+    /// `attempt.earlier` has the acceptances of all destinations, `filtered` is what the filters
+    /// made of the message. The fallback's gate is asked, and told of the answer.
     ///
     /// # Errors
     /// [`Undelivered`] when the fallback does not take it for all of them.
-    pub async fn deliver_to_fallback(&self, attempt: Attempt<'_>) -> Result<Receipt, Undelivered> {
+    pub async fn deliver_to_fallback(
+        &self,
+        attempt: Attempt<'_>,
+        filtered: Option<&Message>,
+    ) -> Result<Receipt, Undelivered> {
         let Some(fallback) = &self.fallback else {
             return Err(undelivered(&attempt, Vec::new(), Vec::new()));
         };
@@ -37,8 +42,8 @@ impl Delivery {
             },
             ..attempt
         };
-        let message = self.filtered(&attempt).await?;
-        let mut answer = fallback.ask_if_admitted(&attempt, &message).await;
+        let message = filtered.unwrap_or(attempt.offer.message);
+        let mut answer = fallback.ask_if_admitted(&attempt, message).await;
         if answer.is_accepted() {
             let words = answer.take_words();
             let receipt = Receipt::of(&attempt.offer, words, Vec::new());

@@ -86,7 +86,8 @@ impl Delivery {
             };
             let passed = match step.in_turn(offer, attempt).await {
                 None => return Err(Undelivered::withdrawn(attempt)),
-                Some(Err(refusal)) => {
+                Some(Err(mut refusal)) => {
+                    refusal.words = format!("{}: {}", step.gated.name, refusal.words);
                     let all = attempt.offer.envelope.recipients.iter();
                     let refusals = all.map(|one| (one.clone(), refusal.clone())).collect();
                     let refused_by = RefusedBy {

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault;
 use crate::mail::{AccountName, Clock, Envelope, Recipient, RecordKey, Timestamp};
 use crate::sink::{Fault, Offer, Outcome, Refusal};
+use crate::spool::Message;
 
 use destination::Outcomes;
 
@@ -70,6 +71,8 @@ pub struct Undelivered {
     pub is_withdrawn: bool,
     /// The `best_effort` destinations that do not have it.
     pub missed: Vec<Missed>,
+    /// What the filters made of the message; `None` if they did not let it pass.
+    pub filtered: Option<Message>,
 }
 
 /// The refusals of one destination, or of a filter.
@@ -196,20 +199,32 @@ impl Delivery {
     /// # Errors
     /// [`Undelivered`] when at least one target that must accept the message has not.
     pub async fn deliver(&self, attempt: Attempt<'_>) -> Result<Receipt, Undelivered> {
-        let message = &self.filtered(&attempt).await?;
+        let message = self.filtered(&attempt).await?;
+        let delivered = self.deliver_filtered(&attempt, &message).await;
+        delivered.map_err(|undelivered| Undelivered {
+            filtered: Some(message),
+            ..undelivered
+        })
+    }
+
+    async fn deliver_filtered(
+        &self,
+        attempt: &Attempt<'_>,
+        message: &Message,
+    ) -> Result<Receipt, Undelivered> {
         if let [only] = &self.destinations[..] {
-            return conclude(&attempt, &mut [only.ask(&attempt, message).await]);
+            return conclude(attempt, &mut [only.ask(attempt, message).await]);
         }
         let asked = self.destinations.iter().map(|one| async {
             let answer = if one.is_best_effort {
-                one.ask_if_admitted(&attempt, message).await
+                one.ask_if_admitted(attempt, message).await
             } else {
-                one.ask(&attempt, message).await
+                one.ask(attempt, message).await
             };
             fault::pass("destination.answered");
             answer
         });
-        conclude(&attempt, &mut join_all(asked).await)
+        conclude(attempt, &mut join_all(asked).await)
     }
 }
 
@@ -279,6 +294,7 @@ fn undelivered(
         targets: Targets { accepted, refused },
         is_withdrawn,
         missed: Vec::new(),
+        filtered: None,
     }
 }
 
@@ -304,6 +320,7 @@ impl Undelivered {
             targets: attempt.earlier.clone(),
             is_withdrawn: true,
             missed: Vec::new(),
+            filtered: None,
         }
     }
 

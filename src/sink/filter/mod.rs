@@ -177,21 +177,18 @@ impl FilterRunner {
             .run(offer, &facts, &layout, listen, &job.cancellation)?;
         fault::pass("filter.exited");
         let codes = &self.program.settings().exit_codes;
-        let said = match self.replaces {
-            true => &ended.errors,
-            false => &ended.output,
-        };
-        if let Some(output) = &output {
-            // The program may have ended because of that.
-            check_length(output, octets_max)?;
-        }
-        passed(ended.end, codes, said)?;
-        let Some(output) = output else {
-            return Ok(job.message.clone());
-        };
+        // If not all output was taken, the program may have ended because of that.
         if let Some(error) = ended.not_written {
             return Err(no_output(&error));
         }
+        if let Some(output) = &output {
+            check_length(output, octets_max)?;
+        }
+        let said = said(&ended.output, &ended.errors, &job.message);
+        passed(ended.end, codes, &said)?;
+        let Some(output) = output else {
+            return Ok(job.message.clone());
+        };
         let message = spool
             .message_in(output)
             .map_err(|error| no_output(&error))?;
@@ -211,9 +208,33 @@ const CODES: ProgramCodes = ProgramCodes {
 };
 
 /// The output of a filter that replaces nothing: its end may be the reason.
-const LISTEN: Listen = Listen::Together {
-    last: limits::MDA_OUTPUT_OCTETS_MAX,
+const LISTEN: Listen = Listen::Heads {
+    output: SHORT_OCTETS + 1,
+    errors: limits::MDA_OUTPUT_OCTETS_MAX,
 };
+
+/// Standard output up to this length may be shown: "stream: Eicar FOUND".
+const SHORT_OCTETS: usize = 200;
+
+/// The words of a filter: its standard error, and its standard output if that is short and does not
+/// repeat the message, which belongs in no log.
+fn said(output: &[u8], errors: &[u8], message: &Message) -> Vec<u8> {
+    fn first_line(text: &[u8]) -> &[u8] {
+        text.split(|octet| *octet == b'\n')
+            .next()
+            .map_or(text, <[u8]>::trim_ascii_end)
+    }
+    let repeats = match message.head(SHORT_OCTETS) {
+        Ok(head) => first_line(&head).starts_with(first_line(output)),
+        Err(_) => true,
+    };
+    let output = if output.len() > SHORT_OCTETS || repeats {
+        &[]
+    } else {
+        output
+    };
+    [output, b"\n", errors].concat()
+}
 
 /// The refusal when this machine has no threads left.
 fn broken(error: &dyn std::fmt::Display) -> Refusal {

@@ -21,7 +21,7 @@ pub(super) fn passed(
     said: &[u8],
 ) -> Result<(), Refusal> {
     let refused = |fault, code, what: String| {
-        let words = with_output(&format!("the filter: {what}"), said);
+        let words = with_output(&what, said);
         Err(Refusal::new(fault, code, words))
     };
     let code = match end {
@@ -90,7 +90,7 @@ pub(super) fn check(written: &Message, original: &Message) -> Result<(), Refusal
 }
 
 fn unusable(why: &str) -> Refusal {
-    let words = format!("the filter has `replace`, but {why}");
+    let words = format!("exit 0, but its output cannot replace the message: {why}");
     Refusal::new(Fault::MessageTransient, "filter_output", words)
 }
 
