@@ -23,7 +23,8 @@ fn example() -> PathBuf {
     let example = program.with_file_name("examples").join("own_sink");
     assert!(
         example.exists(),
-        "{} is missing: build it with `cargo build --example own_sink`",
+        "{} is missing: run contrib/test, or `cargo build --features fault-injection --example \
+         own_sink`",
         example.display()
     );
     example
