@@ -33,10 +33,7 @@ impl TryFrom<OneOrMany> for Fingerprints {
     type Error = String;
 
     fn try_from(given: OneOrMany) -> Result<Self, String> {
-        let texts = match given {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts,
-        };
+        let texts = given.into_vec();
         if texts.is_empty() {
             return Err("the list is empty: give a fingerprint, or remove the setting".to_owned());
         }
@@ -57,10 +54,7 @@ impl TryFrom<OneOrMany> for DeliveryNames {
     type Error = String;
 
     fn try_from(given: OneOrMany) -> Result<Self, String> {
-        let names = match given {
-            OneOrMany::One(name) => vec![name],
-            OneOrMany::Many(names) => names,
-        };
+        let names = given.into_vec();
         if names.is_empty() {
             return Err("the list is empty: name at least one delivery".to_owned());
         }
@@ -77,10 +71,7 @@ impl TryFrom<OneOrMany> for DeliveryNames {
 
 impl From<OneOrMany> for FilterNames {
     fn from(given: OneOrMany) -> Self {
-        match given {
-            OneOrMany::One(name) => Self(vec![name]),
-            OneOrMany::Many(names) => Self(names),
-        }
+        Self(given.into_vec())
     }
 }
 

@@ -28,10 +28,7 @@ impl TryFrom<OneOrMany> for Keeping {
     type Error = String;
 
     fn try_from(given: OneOrMany) -> Result<Self, String> {
-        let texts = match given {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts,
-        };
+        let texts = given.into_vec();
         if texts.is_empty() {
             return Err("the list is empty: write \"keep\", or a reason to delete".to_owned());
         }

@@ -40,6 +40,16 @@ pub(in crate::config) enum OneOrMany {
     Many(Vec<String>),
 }
 
+impl OneOrMany {
+    /// All of them.
+    pub(in crate::config) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
 impl TryFrom<String> for Line {
     type Error = &'static str;
 
