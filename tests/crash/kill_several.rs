@@ -20,7 +20,7 @@ fn messages(count: usize) -> Vec<Vec<u8>> {
 
 /// An MDA that stores messages in the folder `mda`, unless there is a file with its exit code.
 const MDA: &str = "test ! -e {here}/code || exit $(cat {here}/code); mkdir -p {here}/mda/new && \
-                   f=$(mktemp {here}/mda/XXXXXXXX) && cat > $f && mv $f {here}/mda/new || exit 75";
+                   f=$(mktemp -p {here}/mda) && cat > $f && mv $f {here}/mda/new || exit 75";
 
 /// An account with a Maildir `out`, a Maildir `folder` and an MDA, one message at a time.
 fn place(dovecot: &Dovecot, account: &str) -> Place {

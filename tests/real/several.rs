@@ -17,7 +17,7 @@ fn messages(count: usize) -> Vec<Vec<u8>> {
 
 /// An MDA that stores messages in a folder, unless there is a file `full`.
 const MDA: &str = "test ! -e {here}/full || exit 75; mkdir -p {here}/mda/new && \
-                   cat > $(mktemp {here}/mda/new/XXXXXXXX)";
+                   cat > $(mktemp -p {here}/mda/new)";
 
 fn configuration(dovecot: &Dovecot, deliveries: &str, account: &str) -> String {
     format!(

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use mailferry::mail::{
     EnvelopeRules, EnvelopeSource, MappedTo, Recipient, RecipientMap, Retention, Unmatched,
 };
-use mailferry::seen::{Batch, SeenStore, State};
+use mailferry::seen::State;
 use mailferry::session::{self, Collaborators, End, Retried, Summary};
 use mailferry::sink::{Delivery, Destination, Fault, Offer, Outcome, Refusal, Sink};
 
@@ -93,13 +93,7 @@ impl Routed {
     }
 
     async fn poll(&self) -> Summary {
-        let summary = session::poll(&self.world.visit, &self.with()).await;
-        let batch = Batch {
-            state: Some(summary.state.clone()),
-            ..Batch::new(&self.world.visit.account)
-        };
-        self.world.store.commit(batch).await.unwrap();
-        summary
+        self.world.poll_with(&self.with()).await
     }
 
     fn change(&mut self, rules: EnvelopeRules) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailferry::agent::Breaker;
 use mailferry::mail::Retention;
-use mailferry::seen::{Batch, SeenStore, State};
+use mailferry::seen::State;
 use mailferry::session::{self, Collaborators, End, Retried, Summary};
 use mailferry::sink::{Destination, Fault, Gate};
 
@@ -38,13 +38,7 @@ impl WithArchive {
     }
 
     async fn poll(&self) -> Summary {
-        let summary = session::poll(&self.world.visit, &self.with()).await;
-        let batch = Batch {
-            state: Some(summary.state.clone()),
-            ..Batch::new(&self.world.visit.account)
-        };
-        self.world.store.commit(batch).await.unwrap();
-        summary
+        self.world.poll_with(&self.with()).await
     }
 
     fn refuse_in_archive(&self, mails: &[Mail], fault: Fault) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mailferry::agent::Breaker;
 use mailferry::mail::{AccountName, Retention};
-use mailferry::seen::{Batch, SeenStore, State};
+use mailferry::seen::State;
 use mailferry::session::{self, Collaborators, End, Retried, SessionError, Summary};
 use mailferry::sink::{Destination, Fault, Gate};
 
@@ -38,23 +38,12 @@ impl Two {
     }
 
     async fn poll(&self) -> Summary {
-        let summary = session::poll(&self.world.visit, &self.with()).await;
-        let batch = Batch {
-            state: Some(summary.state.clone()),
-            ..Batch::new(&self.world.visit.account)
-        };
-        self.world.store.commit(batch).await.unwrap();
-        summary
+        self.world.poll_with(&self.with()).await
     }
 
     /// How many messages each has accepted.
     fn taken(&self) -> (usize, usize) {
         (self.world.sink.count(), self.second.count())
-    }
-
-    async fn states(&self) -> Vec<State> {
-        let records = self.world.records().await;
-        records.into_iter().map(|(_, one)| one.state).collect()
     }
 
     fn refuse_at_second(&self, mails: &[Mail], fault: Fault) {
@@ -163,12 +152,12 @@ async fn a_refusal_for_good_by_one_takes_the_message_from_no_other() {
         .sink
         .refuse(&sent[0].octets, Fault::MessageTransient);
     two.poll().await;
-    assert!(matches!(two.states().await[..], [State::Deferred(_)]));
+    assert!(matches!(two.world.states().await[..], [State::Deferred(_)]));
     two.world.sink.accept_all();
     two.world.pass(61);
     two.poll().await;
     assert_eq!(two.taken(), (1, 0));
-    let [State::Quarantined { file, .. }] = &two.states().await[..] else {
+    let [State::Quarantined { file, .. }] = &two.world.states().await[..] else {
         panic!("one has refused it for good, and the other has it");
     };
     two.second.accept_all();
@@ -190,7 +179,7 @@ async fn who_refused_a_message_for_good_is_not_asked_again_while_another_is_to_t
     two.world.pass(61);
     two.poll().await;
     assert_eq!((two.world.sink.asked(), two.second.asked()), (2, 1));
-    let [State::Deferred(waits)] = &two.states().await[..] else {
+    let [State::Deferred(waits)] = &two.world.states().await[..] else {
         panic!("it waits for the first destination");
     };
     let [refused] = &waits.targets.refused[..] else {
@@ -202,7 +191,7 @@ async fn who_refused_a_message_for_good_is_not_asked_again_while_another_is_to_t
     two.world.pass(301);
     two.poll().await;
     assert_eq!((two.world.sink.count(), two.second.asked()), (1, 1));
-    let states = two.states().await;
+    let states = two.world.states().await;
     assert!(
         matches!(&states[..], [State::Quarantined { code, .. }] if code == "refused_before"),
         "{states:?}"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailferry::agent::Breaker;
 use mailferry::mail::Retention;
-use mailferry::seen::{Batch, SeenStore, State};
+use mailferry::seen::State;
 use mailferry::session::{self, Collaborators, End, Retried, SessionError, Summary};
 use mailferry::sink::{Destination, Fault, Gate};
 
@@ -64,23 +64,12 @@ impl WithFallback {
     }
 
     async fn poll(&self) -> Summary {
-        let summary = session::poll(&self.world.visit, &self.with()).await;
-        let batch = Batch {
-            state: Some(summary.state.clone()),
-            ..Batch::new(&self.world.visit.account)
-        };
-        self.world.store.commit(batch).await.unwrap();
-        summary
+        self.world.poll_with(&self.with()).await
     }
 
     /// How many messages the destination and the fallback have accepted.
     fn taken(&self) -> (usize, usize) {
         (self.world.sink.count(), self.folder.count())
-    }
-
-    async fn states(&self) -> Vec<State> {
-        let records = self.world.records().await;
-        records.into_iter().map(|(_, one)| one.state).collect()
     }
 }
 
@@ -142,7 +131,7 @@ async fn a_message_that_the_fallback_refuses_for_good_too_is_quarantined_with_bo
     let summary = one.poll().await;
     assert_eq!(summary.counts.quarantined, 1);
     assert!(matches!(
-        one.states().await[..],
+        one.world.states().await[..],
         [State::Quarantined { .. }]
     ));
     assert!(
@@ -187,7 +176,7 @@ async fn a_message_that_the_fallback_refuses_for_now_is_offered_to_it_again() {
     let one = WithFallback::refusing(&sent, Fault::MessagePermanent);
     one.refuse_in_folder(&sent, Fault::MessageTransient);
     one.poll().await;
-    assert!(matches!(one.states().await[..], [State::Deferred(_)]));
+    assert!(matches!(one.world.states().await[..], [State::Deferred(_)]));
     one.folder.accept_all();
     one.world.pass(61);
     one.poll().await;
@@ -253,11 +242,17 @@ async fn a_copy_in_the_quarantine_goes_to_the_fallback_when_the_operator_retries
     };
     let retry = async || session::retry_kept(&one.world.visit, &one.with(), &key, file).await;
     assert!(matches!(retry().await.unwrap(), Retried::Refused(_)));
-    assert_eq!(one.states().await, std::slice::from_ref(&record.state));
+    assert_eq!(
+        one.world.states().await,
+        std::slice::from_ref(&record.state)
+    );
     one.folder.accept_all();
     assert_eq!(retry().await.unwrap(), Retried::Delivered);
     assert_eq!(one.taken(), (0, 1));
-    assert!(matches!(one.states().await[..], [State::Delivered { .. }]));
+    assert!(matches!(
+        one.world.states().await[..],
+        [State::Delivered { .. }]
+    ));
 }
 
 #[tokio::test]
@@ -266,10 +261,15 @@ async fn a_parked_copy_goes_to_the_fallback() {
     let mut one = WithFallback::refusing(&sent, Fault::MessageTransient);
     one.world.visit.hides_retrieved = true;
     one.poll().await;
-    assert!(matches!(&one.states().await[..], [State::Deferred(waits)] if waits.parked.is_some()));
+    assert!(
+        matches!(&one.world.states().await[..], [State::Deferred(waits)] if waits.parked.is_some())
+    );
     one.refuse_in_box(&sent, Fault::MessagePermanent);
     one.world.pass(61);
     one.poll().await;
     assert_eq!(one.taken(), (0, 1));
-    assert!(matches!(one.states().await[..], [State::Delivered { .. }]));
+    assert!(matches!(
+        one.world.states().await[..],
+        [State::Delivered { .. }]
+    ));
 }

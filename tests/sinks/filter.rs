@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mailferry::agent::Breaker;
 use mailferry::mail::Retention;
-use mailferry::seen::{Batch, SeenStore, State};
+use mailferry::seen::State;
 use mailferry::session::{self, Collaborators, End, Retried, SessionError, Summary};
 use mailferry::sink::filter::ProgramFilter;
 use mailferry::sink::{Destination, Fault, FilterStep, Gate};
@@ -59,24 +59,13 @@ impl Filtered {
     }
 
     async fn poll(&self) -> Summary {
-        let summary = session::poll(&self.world.visit, &self.with()).await;
-        let batch = Batch {
-            state: Some(summary.state.clone()),
-            ..Batch::new(&self.world.visit.account)
-        };
-        self.world.store.commit(batch).await.unwrap();
-        summary
+        self.world.poll_with(&self.with()).await
     }
 
     async fn quarantined(&self) -> usize {
-        let states = self.states().await;
+        let states = self.world.states().await;
         let is_quarantined = |state: &&State| matches!(state, State::Quarantined { .. });
         states.iter().filter(is_quarantined).count()
-    }
-
-    async fn states(&self) -> Vec<State> {
-        let records = self.world.records().await;
-        records.into_iter().map(|(_, one)| one.state).collect()
     }
 }
 
@@ -182,7 +171,7 @@ async fn any_other_end_of_a_filter_lets_the_message_wait() {
         assert_eq!(one.world.sink.asked(), 0, "{text}");
         assert!(one.world.told_reason(code), "{text}");
         assert!(
-            matches!(one.states().await[..], [State::Deferred(_)]),
+            matches!(one.world.states().await[..], [State::Deferred(_)]),
             "{text}"
         );
     }

@@ -13,7 +13,7 @@ use mailferry::mail::{
 };
 use mailferry::operator::operators_word;
 use mailferry::seen::{
-    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore, Trust,
+    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore, State, Trust,
 };
 use mailferry::session::{
     self, Adopted, Collaborators, CopyStore, LoadedCopy, Login, Rest, SessionError, Stop, Summary,
@@ -149,12 +149,29 @@ impl World {
     /// Polls, and makes the account's state durable like the agent.
     pub async fn poll(&self) -> Summary {
         let summary = self.poll_or_crash().await.expect("no crash was asked for");
+        self.make_durable(&summary).await;
+        summary
+    }
+
+    /// The same with other destinations than the world's own sink.
+    pub async fn poll_with(&self, with: &Collaborators) -> Summary {
+        let summary = session::poll(&self.visit, with).await;
+        self.make_durable(&summary).await;
+        summary
+    }
+
+    async fn make_durable(&self, summary: &Summary) {
         let batch = Batch {
             state: Some(summary.state.clone()),
             ..Batch::new(&self.visit.account)
         };
         self.store.commit(batch).await.unwrap();
-        summary
+    }
+
+    /// The states of all records.
+    pub async fn states(&self) -> Vec<State> {
+        let records = self.records().await;
+        records.into_iter().map(|(_, one)| one.state).collect()
     }
 
     /// The same world after the power returned.
