@@ -1,5 +1,5 @@
-//! The program kills itself between two destinations of a message, and between the fallback and the
-//! record.
+//! The program kills itself between two destinations of a message, between the fallback and the
+//! record, and after a filter.
 
 use std::process::Output;
 
@@ -10,8 +10,8 @@ use crate::support::faketime;
 use crate::support::place::{Place, delivered_in};
 use crate::support::varied;
 
-/// Points of deliveries to several destinations or to a fallback.
-pub const SEVERAL: &[&str] = &["destination.answered", "fallback.accepted"];
+/// Points of deliveries to several destinations or to a fallback, or through a filter.
+pub const SEVERAL: &[&str] = &["destination.answered", "fallback.accepted", "filter.exited"];
 
 /// As many messages, all with a header.
 fn messages(count: usize) -> Vec<Vec<u8>> {
@@ -98,6 +98,23 @@ fn a_destination_whose_acceptance_is_recorded_gets_nothing_twice_after_a_kill() 
         };
         assert_eq!(doubled_in("out"), 0, "{fault}");
         assert!(doubled_in("mda") <= 1, "{fault}");
+    }
+}
+
+/// Nothing is offered before that, so nothing is repeated.
+#[test]
+fn a_kill_after_a_filter_loses_nothing_and_repeats_nothing() {
+    let sent = messages(4);
+    for passing in [1, 2, 4] {
+        let fault = format!("filter.exited:{passing}");
+        let dovecot = Dovecot::with(&sent);
+        let filter = "filter = \"all\"\ndelivery = \"out\"\n[filter.all]\n\
+                      command = [\"/bin/cat\"]\nreplace = true\n";
+        let place = place(&dovecot, filter);
+        dies(&place, &["poll"], &fault);
+        until_empty(&place, &dovecot, &fault);
+        let found = delivered_in(&place.path("out"));
+        assert_eq!(found.values().sum::<usize>(), sent.len(), "{fault}");
     }
 }
 
