@@ -8,6 +8,7 @@ mod account_store;
 mod amend;
 mod amended;
 mod batch;
+mod beside;
 mod blanks;
 mod disk;
 mod elsewhere;
@@ -37,6 +38,7 @@ use crate::seen::maildrops::Maildrops;
 pub use crate::mail::RecordKey;
 pub use account_store::AccountStore;
 pub use batch::{Batch, Change};
+pub use beside::{NameSet, NamesBeside};
 pub use disk::durable::DurableStore;
 pub use disk::examine::examine;
 pub use disk::holders::holders;
@@ -54,7 +56,7 @@ pub use seal::Seal;
 pub use sizes::Sizes;
 pub use state::{
     AccountState, ClockState, DeletesCheck, DeletesState, HidingState, Hold, MaildropState,
-    NamesBeside, NamesState, Owner, Pacing, RecipientSince,
+    NamesState, Owner, Pacing, RecipientSince,
 };
 pub use tenure::Tenure;
 pub use waiting::Waiting;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::mail::{Maildrop, Timestamp, limits, stable_hash};
-use crate::seen::{Oddities, Record, Seal, Sizes};
+use crate::seen::{NameSet, NamesBeside, Oddities, Record, Seal, Sizes};
 
 /// What must survive a restart, so that no server is polled without pause and no account gets
 /// locked: one value for each concern.
@@ -259,26 +259,14 @@ pub struct DeletesState {
     /// Those of them whose deletes the server refused, or that were never sent: their messages are
     /// there.
     pub undone_notes: Vec<Timestamp>,
-    /// Those of them after which unique-ids stayed as they were: their messages that are not listed
-    /// any more are gone.
-    pub gone_notes: Vec<Timestamp>,
-    /// What the listing before the newest open note had beside its messages.
-    pub beside: Option<NamesBeside>,
+    /// For the open notes of which it is known: the unique-ids still to be retrieved that were
+    /// listed beside their messages.
+    pub beside: Vec<NamesBeside>,
     /// The deletes on a server without unique-ids of which a session must still see whether they
     /// took effect.
     pub check: Option<DeletesCheck>,
     /// When the server last refused the login of a session that followed at once only for that.
     pub check_refused: Option<Timestamp>,
-}
-
-/// Some unique-ids that were listed when deletes were noted. If one of them is listed again, the
-/// server did not change its unique-ids meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamesBeside {
-    /// When the deletes were noted.
-    pub noted: Timestamp,
-    /// Hashes of the unique-ids.
-    pub hashes: Vec<u64>,
 }
 
 /// The confirmed deletes of a session on a server without unique-ids, where only the number of
@@ -330,29 +318,27 @@ impl DeletesState {
     fn forget_closed(&mut self) {
         let open = &self.open_notes;
         self.undone_notes.retain(|at| open.contains(at));
-        self.gone_notes.retain(|at| open.contains(at));
-        let beside = self.beside.take();
-        self.beside = beside.filter(|beside| open.contains(&beside.noted));
+        self.beside.retain(|beside| open.contains(&beside.noted));
     }
 
-    /// Notes some unique-ids that were listed when the deletes of this open note were noted.
-    pub fn note_beside(&mut self, noted: Timestamp, hashes: Vec<u64>) {
-        let is_any = !hashes.is_empty() && self.is_open(noted);
-        self.beside = is_any.then_some(NamesBeside { noted, hashes });
+    /// Notes the unique-ids still to be retrieved that were listed when the deletes of this open
+    /// note were noted.
+    pub fn note_beside(&mut self, noted: Timestamp, names: Option<NameSet>) {
+        self.beside.retain(|beside| beside.noted != noted);
+        let names = names.filter(|names| !names.is_empty() && self.is_open(noted));
+        self.beside
+            .extend(names.map(|names| NamesBeside { noted, names }));
+        let most = limits::NAMES_BESIDE_OCTETS_MAX / self.beside.len().max(1);
+        for beside in &mut self.beside {
+            beside.names.fold(most);
+        }
     }
 
-    /// Takes in the next complete listing: whether it has one of the unique-ids that were listed
-    /// beside the newest open note.
-    pub fn note_listed_beside(&mut self, is_listed: impl FnOnce(&[u64]) -> bool) {
-        let beside = self.beside.take();
-        let stayed = beside.filter(|beside| is_listed(&beside.hashes));
-        self.gone_notes.extend(stayed.map(|beside| beside.noted));
-    }
-
-    /// Whether a message that is not listed any more may have another unique-id, although its
-    /// delete was noted at this time: no QUIT confirmed it, and unique-ids may have changed.
-    pub fn may_be_renamed(&self, noted: Timestamp) -> bool {
-        self.is_open(noted) && !self.gone_notes.contains(&noted)
+    /// Whether a message with this unique-id, with the bytes of one whose delete was noted
+    /// at this time, is another one: both were listed then.
+    pub fn was_beside(&self, noted: Timestamp, name: &[u8]) -> bool {
+        let mut beside = self.beside.iter().filter(|beside| beside.noted == noted);
+        beside.any(|beside| beside.names.may_contain(name))
     }
 
     /// Notes that QUIT confirmed the deletes of this note.

@@ -111,6 +111,31 @@ async fn an_equal_message_comes_after_the_delete_of_the_first_had_effect_without
 }
 
 #[tokio::test]
+async fn a_server_that_renames_only_what_was_retrieved_has_nothing_delivered_twice() {
+    for count in [3, 6] {
+        let named = |number: usize, flags: &str| {
+            letter(&format!("{number}-9f86d081884c7d65{flags}"), number)
+        };
+        let all = (0..count).map(|number| named(number, ""));
+        let mut world = World::new(all.collect(), Retention::Delete);
+        world.visit.limits.messages_max = Some(2);
+        world.server.with(|habits| habits.hangs_up_at_quit = true);
+        world.poll().await;
+        assert_eq!(world.sink.count(), 2);
+        let flags = |number| if number < 2 { "S" } else { "" };
+        let renamed = (0..count).map(|number| named(number, flags(number)));
+        world.server.replace(renamed.collect());
+        world.server.with(|habits| habits.hangs_up_at_quit = false);
+        for _ in 0..8 {
+            world.pass(HOUR);
+            world.poll().await;
+        }
+        assert_eq!(world.sink.count(), count);
+        assert!(world.server.listed().is_empty(), "and they are deleted");
+    }
+}
+
+#[tokio::test]
 async fn a_lost_quit_leaves_a_delete_confirmed_that_was_noted_in_the_same_second() {
     let world = World::new(letters("first", 1), Retention::Delete);
     world.poll().await;

@@ -50,9 +50,11 @@ pub const WITNESS_OCTETS_MAX: u64 = 256;
 /// unique-id is found at the next listing, so old notes are not needed.
 pub const OPEN_NOTES_MAX: usize = 64;
 
-/// Unique-ids that are remembered from the listing before a note of deletes. Another program may
-/// delete some of their messages, but hardly all.
-pub const NAMES_BESIDE_MAX: usize = 8;
+/// Octets of the set of unique-ids that were listed beside a note of deletes.
+pub const NAME_SET_OCTETS_MAX: usize = 1024;
+
+/// Octets of those sets of all open notes.
+pub const NAMES_BESIDE_OCTETS_MAX: usize = 2048;
 
 /// Amendments to records that are remembered. A session is shorter than the time in which so many
 /// refusals are taken back.

@@ -10,7 +10,7 @@ use crate::seen::odd::tests::any_oddities;
 use crate::seen::sizes::tests::any_sizes;
 use crate::seen::{
     AccountState, ClockState, Compared, DeletesCheck, DeletesState, HidingState, Hold,
-    MaildropState, NamesBeside, NamesState, Pacing, Seal,
+    MaildropState, NameSet, NamesBeside, NamesState, Pacing, Seal,
 };
 use crate::sink::{RefusedTarget, Target, Targets};
 
@@ -228,11 +228,10 @@ proptest! {
                 quit_unanswered: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
                 undone_notes: vec![Timestamp(9)],
-                gone_notes: vec![Timestamp(8)],
-                beside: Some(NamesBeside {
+                beside: vec![NamesBeside {
                     noted: Timestamp(9),
-                    hashes: vec![0, 0xfedc_ba98_7654_3210],
-                }),
+                    names: NameSet::new([&b"one"[..], b"other"].into_iter()),
+                }],
                 check: Some(DeletesCheck {
                     noted: Timestamp(9),
                     listed: 3,

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::mail::Timestamp;
 use crate::seen::disk::word::{read_text, text};
-use crate::seen::{AccountState, DeletesCheck, Hold, NamesBeside, RecipientSince, Seal, Sizes};
+use crate::seen::{
+    AccountState, DeletesCheck, Hold, NameSet, NamesBeside, RecipientSince, Seal, Sizes,
+};
 
 /// Writes an account's state: only the known parts.
 pub(in crate::seen) fn write_state(state: &AccountState) -> String {
@@ -117,14 +119,9 @@ fn push_wait(words: &mut String, state: &AccountState) {
     for at in &state.deletes.undone_notes {
         let _ = write!(words, " undone_note={}", at.0);
     }
-    for at in &state.deletes.gone_notes {
-        let _ = write!(words, " gone_note={}", at.0);
-    }
-    if let Some(beside) = &state.deletes.beside {
-        let _ = write!(words, " beside={}", beside.noted.0);
-        for hash in &beside.hashes {
-            let _ = write!(words, ">{hash:x}");
-        }
+    for beside in &state.deletes.beside {
+        let (noted, names) = (beside.noted.0, beside.names.to_hex());
+        let _ = write!(words, " names_beside={noted}>{names}");
     }
     if let Some(check) = state.deletes.check {
         let (listed, deleted) = (check.listed, check.deleted);
@@ -197,8 +194,9 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "deletes_check" => state.deletes.check = Some(read_check(value)?),
             "open_note" => state.deletes.open_notes.push(at()?),
             "undone_note" => state.deletes.undone_notes.push(at()?),
-            "gone_note" => state.deletes.gone_notes.push(at()?),
-            "beside" => state.deletes.beside = Some(read_beside(value)?),
+            // Unreleased versions wrote these.
+            "gone_note" | "beside" => {}
+            "names_beside" => state.deletes.beside.push(read_beside(value)?),
             "poll_pause" => state.clock.pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),
             "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
@@ -236,11 +234,10 @@ fn read_hold(value: &str) -> Option<Hold> {
 }
 
 fn read_beside(value: &str) -> Option<NamesBeside> {
-    let (noted, hashes) = value.split_once('>')?;
-    let hashes = hashes.split('>').map(|hash| u64::from_str_radix(hash, 16));
+    let (noted, names) = value.split_once('>')?;
     Some(NamesBeside {
         noted: Timestamp(noted.parse().ok()?),
-        hashes: hashes.collect::<Result<_, _>>().ok()?,
+        names: NameSet::from_hex(names)?,
     })
 }
 

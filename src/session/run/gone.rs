@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::mail::{Listing, Timestamp, limits, stable_hash};
+use crate::mail::{Listing, Timestamp, limits};
 use crate::seen::{AccountState, DeletesCheck, Known, Records};
 use crate::session::SessionError;
 use crate::session::judge::absence::{AbsenceRules, is_open, notice};
@@ -30,21 +30,6 @@ impl Session<'_> {
         let listing = &listed.listing;
         let would_show = |known: &Known<'_>| listing.complete || listed.lacks(known);
         self.notice(listing, records, would_show, now).await
-    }
-
-    /// Notes whether the server still has unique-ids that it had when deletes were noted last: then
-    /// those that are not listed any more are not those of messages under other unique-ids.
-    pub(in crate::session) fn notice_beside(&self, listing: &Listing, state: &mut AccountState) {
-        if !listing.complete || state.deletes.beside.is_none() {
-            return;
-        }
-        let is_listed = |hashes: &[u64]| {
-            let mut names = listing.iter().map(|entry| entry.unique_id);
-            long(listing.len(), || {
-                names.any(|name| hashes.contains(&stable_hash(name)))
-            })
-        };
-        state.deletes.note_listed_beside(is_listed);
     }
 
     /// On a server without unique-ids, notes what the messages that were retrieved say about

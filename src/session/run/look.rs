@@ -120,7 +120,6 @@ impl Session<'_> {
         let entries = listed.listing.len() + records.len();
         let listing = (&*listed.listing, plan.unknown);
         plan.is_flood = long(entries, || self.guard(listing, records, state, hides))?;
-        self.notice_beside(&listed.listing, state);
         self.notice_listed(listed, records, now).await?;
         Ok(Some(plan))
     }

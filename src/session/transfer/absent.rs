@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Digest, HeadDigest, Timestamp, limits};
-use crate::seen::{Marker, Record, RecordKey, Records, State};
+use crate::seen::{DeletesState, Marker, Record, RecordKey, Records, State};
 use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::disposition::{Disposition, Why};
 use crate::session::judge::made_names;
@@ -14,6 +14,7 @@ use crate::session::transfer::orders::Orders;
 pub(in crate::session) struct Absent<'a> {
     sources: Vec<&'a Records>,
     by_digest: HashMap<Digest, Vec<Candidate>>,
+    deletes: &'a DeletesState,
     /// For each unique-id that is listed less often than it has records: how many messages it lost.
     lost: Vec<usize>,
     /// Records of this maildrop that have another unique-id by now, and how many of their messages.
@@ -34,6 +35,8 @@ struct Candidate {
     key: RecordKey,
     /// How many copies were not found yet.
     copies: u32,
+    /// When its delete was noted, if no QUIT confirmed it.
+    asked: Option<Timestamp>,
     /// The index of its unique-id in [`Absent::lost`], if the unique-id is listed, too.
     name: Option<usize>,
 }
@@ -55,10 +58,9 @@ impl<'a> Absent<'a> {
     /// under any unique-id, somebody sent them again: that is new mail. A delete that was sent and
     /// not confirmed, because the connection was lost or the DELE refused, may have had no effect
     /// (RFC 1939 section 6: without the UPDATE state nothing is removed). Then the message is still
-    /// there, and must not be delivered twice if the server gives it another unique-id. If others
-    /// that were listed beside it still have theirs, it has no other one: it is gone, and an equal
-    /// message is another. Without that, its record waits for bytes that may never come, and is
-    /// forgotten like any other.
+    /// there, and must not be delivered twice if the server gives it another unique-id. An equal
+    /// message whose unique-id was listed beside it is another one: [`Self::take`]. Otherwise its
+    /// record waits for bytes that may never come, and is forgotten like any other.
     /// Without Message-ID and Date, a device may send the same bytes again, and to deliver those
     /// twice is a lesser harm than to delete them undelivered: such a message that was gone for
     /// most of a day did not change its unique-id, unless all do all the time.
@@ -70,8 +72,7 @@ impl<'a> Absent<'a> {
         let displaced: HashSet<&RecordKey> = orders.plan.displaced.iter().collect();
         let are_doubted = |positions: &[u32]| are_doubted(orders, positions);
         let mut by_digest: HashMap<_, Vec<_>> = HashMap::new();
-        let mut asked = HashSet::new();
-        let mut lost = Vec::new();
+        let (mut asked, mut lost) = (HashSet::new(), Vec::new());
         for (source, records) in sources.iter().enumerate() {
             let mut listed = ListingCursor::new(orders.listing);
             // All records of a unique-id have the same answer, and there may be as many of them as
@@ -88,19 +89,18 @@ impl<'a> Absent<'a> {
                     lost.extend(name.map(|_| missing));
                 }
                 let Some(digest) = known.digest else { continue };
-                let other = source
-                    .checked_sub(1)
-                    .and_then(|at| orders.elsewhere.get(at));
+                let at = source.checked_sub(1);
+                let other = at.and_then(|at| orders.elsewhere.get(at));
                 if other.is_some_and(|other| !other.holds(&known.record)) {
                     continue;
                 }
                 let notes = &known.record.notes;
                 // The notes of other maildrops belong to another state.
                 let has_origin = known.record.head.is_some_and(HeadDigest::has_origin);
-                let may_be_renamed = |asked: Timestamp| {
-                    source == 0 && has_origin && orders.state.deletes.may_be_renamed(asked)
+                let is_open = |asked: Timestamp| {
+                    source == 0 && has_origin && orders.state.deletes.is_open(asked)
                 };
-                let was_deleted = notes.asked.is_some_and(|asked| !may_be_renamed(asked));
+                let was_deleted = notes.asked.is_some_and(|asked| !is_open(asked));
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
                 // A message that is known by its digest only may be one of those listed without
@@ -120,6 +120,7 @@ impl<'a> Absent<'a> {
                     source,
                     key: known.key(),
                     copies: known.record.copies.max(1),
+                    asked: notes.asked,
                     name: name.filter(|_| source == 0 && !notes.displaced && !is_displaced()),
                 });
             }
@@ -127,6 +128,7 @@ impl<'a> Absent<'a> {
         Self {
             sources,
             by_digest,
+            deletes: &orders.state.deletes,
             lost,
             moved: HashMap::new(),
             asked,
@@ -152,13 +154,20 @@ impl<'a> Absent<'a> {
     }
 
     /// Takes a record with this digest, for one message that came with it. `came` says how many
-    /// messages of a record came under its own unique-id: those have not moved.
+    /// messages of a record came under its own unique-id: those have not moved. `name` is the
+    /// unique-id that it came with, if no delivered message is recorded under it: where it was
+    /// listed when the delete of a message was noted, it belongs to another one.
     pub(in crate::session) fn take(
         &mut self,
         digest: Digest,
+        name: Option<&[u8]>,
         came: impl Fn(&RecordKey) -> u32,
     ) -> Option<Renamed<'a>> {
-        let lost = &mut self.lost;
+        let (lost, deletes) = (&mut self.lost, self.deletes);
+        let was_beside = |candidate: &Candidate| {
+            let both = candidate.asked.zip(name);
+            both.is_some_and(|(asked, name)| deletes.was_beside(asked, name))
+        };
         let is_left = |candidate: &Candidate, lost: &[usize]| {
             let missing = candidate
                 .name
@@ -170,7 +179,7 @@ impl<'a> Absent<'a> {
             candidate.copies > came && missing.is_some_and(|missing| missing > 0)
         };
         let mut found = self.by_digest.get_mut(&digest)?.iter_mut();
-        let found = found.find(|candidate| is_left(candidate, lost))?;
+        let found = found.find(|candidate| is_left(candidate, lost) && !was_beside(candidate))?;
         if let Some(missing) = found.name.and_then(|name| lost.get_mut(name)) {
             *missing -= 1;
         }

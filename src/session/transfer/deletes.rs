@@ -8,10 +8,11 @@ use std::collections::HashSet;
 use std::vec::IntoIter;
 
 use crate::fault;
-use crate::mail::{Timestamp, UniqueId, WhoActs, limits, stable_hash};
-use crate::seen::{Notes, RecordKey, Recorded};
+use crate::mail::{Timestamp, UniqueId, WhoActs};
+use crate::seen::{NameSet, Notes, RecordKey, Recorded};
 use crate::session::SessionError;
 use crate::session::judge::taken;
+use crate::session::long::long;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
@@ -30,8 +31,8 @@ pub(in crate::session) struct Deletes {
     stage: NoteStage,
     /// When the deletes were noted.
     noted: Option<Timestamp>,
-    /// Hashes of some unique-ids that were listed then.
-    beside: Vec<u64>,
+    /// The unique-ids still to be retrieved that were listed then.
+    beside: Option<NameSet>,
     /// The unique-ids of those that the server refused.
     refused: Vec<UniqueId>,
     /// Whether this session has no room for a delete that a record allows.
@@ -59,7 +60,7 @@ impl Deletes {
             compared: HashSet::new(),
             stage: NoteStage::default(),
             noted: None,
-            beside: Vec::new(),
+            beside: None,
             refused: Vec::new(),
             is_any_left: false,
         }
@@ -101,9 +102,9 @@ impl Deletes {
         self.noted
     }
 
-    /// Takes the hashes of some unique-ids that were listed when the deletes were noted.
-    pub(in crate::session) fn take_beside(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.beside)
+    /// Takes the unique-ids still to be retrieved that were listed when the deletes were noted.
+    pub(in crate::session) fn take_beside(&mut self) -> Option<NameSet> {
+        self.beside.take()
     }
 
     /// Whether the DELEs were given to the connection.
@@ -205,30 +206,18 @@ impl Transfer<'_> {
         true
     }
 
-    /// Hashes of some unique-ids of the listing, which the next one has as well unless unique-ids
-    /// change: those of other messages first, because these stay, then the deleted ones, the last
-    /// first.
-    fn names_beside(&self, deletes: &[Recorded]) -> Vec<u64> {
-        let (most, listing) = (limits::NAMES_BESIDE_MAX, self.orders.listing);
-        if self.orders.without_unique_ids {
-            return Vec::new();
+    /// The unique-ids of the listing that are still to be retrieved and whose messages are not
+    /// deleted now: they are other messages than the deleted ones.
+    fn names_beside(&self, deletes: &[Recorded]) -> Option<NameSet> {
+        let (orders, listing) = (&self.orders, self.orders.listing);
+        if orders.without_unique_ids {
+            return None;
         }
-        let mut names: Vec<&[u8]> = Vec::with_capacity(most);
-        if deletes.len() < listing.len() {
-            let deleted = deletes.iter().map(|proof| proof.unique_id().as_bytes());
-            let deleted: HashSet<&[u8]> = deleted.collect();
-            let others = (0..listing.len()).filter_map(|at| Some(listing.get(at)?.unique_id));
-            let others = others.filter(|name| !deleted.contains(name));
-            names.extend(others.clone().take(most / 2));
-            names.extend(others.rev().take(most / 2));
-        }
-        let rest = most.saturating_sub(names.len());
-        let deleted = deletes
-            .iter()
-            .rev()
-            .map(|proof| proof.unique_id().as_bytes());
-        names.extend(deleted.take(rest));
-        names.into_iter().map(stable_hash).collect()
+        let deleted = deletes.iter().map(|proof| proof.unique_id().as_bytes());
+        let deleted: HashSet<&[u8]> = deleted.collect();
+        let waiting = (0..listing.len()).filter_map(|at| orders.waiting_name(at));
+        let others = waiting.filter(|name| !deleted.contains(name));
+        Some(long(listing.len(), || NameSet::new(others)))
     }
 
     /// Sends the DELEs: the note is durable.

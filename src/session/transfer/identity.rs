@@ -292,7 +292,8 @@ impl<'a> Transfer<'a> {
             self.identities.absent = Some(long(entries, || Absent::new(&self.orders)));
         }
         let (absent, ledger) = (self.identities.absent.as_mut()?, &self.ledger);
-        let found = absent.take(digest, |key| ledger.alike(key));
+        let name = self.orders.waiting_name(at);
+        let found = absent.take(digest, name, |key| ledger.alike(key));
         if found.is_none() && matches!(self.why(at), Why::New | Why::Retry) {
             self.identities.findings.unexplained += u64::from(self.why(at) == Why::New);
             self.hold_if_restored(parcel);

@@ -4,7 +4,8 @@ use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp, UniqueId};
 use crate::proto::pop3::Kind;
-use crate::seen::{AccountState, Elsewhere, RecordKey, Records, Sizes};
+use crate::seen::{AccountState, Elsewhere, NameSet, RecordKey, Records, Sizes};
+use crate::session::judge::absence::is_open;
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::Quota;
@@ -78,6 +79,16 @@ impl<'a> Orders<'a> {
         }
     }
 
+    /// The unique-id of the message at a position, if the server gave one and it has no record, or
+    /// only those of messages that wait.
+    pub(in crate::session) fn waiting_name(&self, at: usize) -> Option<&'a [u8]> {
+        let entry = self.entry(at).filter(|_| !self.is_nameless(at))?;
+        let mut known = self.records.of(entry.unique_id);
+        known
+            .all(|known| is_open(&known.record))
+            .then_some(entry.unique_id)
+    }
+
     /// Whether the message at a position has no unique-id where the others have one: it is
     /// retrieved by itself.
     pub(in crate::session) fn is_unnamed(&self, at: usize) -> bool {
@@ -106,8 +117,8 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) deletes_refused: Vec<UniqueId>,
     /// When the deletes were noted.
     pub(in crate::session) deletes_noted: Option<Timestamp>,
-    /// Hashes of some unique-ids that were listed then.
-    pub(in crate::session) beside: Vec<u64>,
+    /// The unique-ids still to be retrieved that were listed then.
+    pub(in crate::session) beside: Option<NameSet>,
     /// What is known now about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
     /// The messages that were retrieved, and which of them are unproven if the session was out of
