@@ -63,6 +63,16 @@ impl Retention {
         }
     }
 
+    /// After how many seconds every delivered message is due, whatever its octets and its place in
+    /// the maildrop; `None` if never.
+    pub const fn all_due_after_seconds(self) -> Option<u64> {
+        match self {
+            Self::Keep => None,
+            Self::Delete => Some(0),
+            Self::DeleteWhen(reasons) => reasons.after_seconds,
+        }
+    }
+
     /// Whether a delivered message is due for deletion now.
     pub fn is_due(self, message: DeliveredMessage, now: Timestamp, clock_trusted: bool) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! The rules of identity, one by one. The sibling `identity_property` tests all of them together.
 
-use mailferry::mail::{FirstRun, Retention};
+use mailferry::mail::{FirstRun, Reasons, Retention};
 use mailferry::seen::Trust;
 use mailferry::seen::{AccountState, Batch, Change, Notes, Record, Seen, SeenStore};
 use mailferry::session::{End, Summary};
@@ -230,6 +230,37 @@ async fn a_maildrop_that_was_restored_with_other_unique_ids_is_held_and_much_new
             Some(_) => assert!(world.sink.count() <= 600 + 20, "{}", world.sink.count()),
             None => assert_eq!(world.sink.count(), 1_200),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_maildrop_whose_unique_ids_all_changed_is_held_though_some_messages_may_be_deleted() {
+    let larger = Reasons {
+        octets_max: Some(20 << 20),
+        ..Reasons::default()
+    };
+    let newest = Reasons {
+        newest: Some(500),
+        ..Reasons::default()
+    };
+    for (reasons, left) in [(larger, 600), (newest, 500)] {
+        let world = world(letters(600), Retention::DeleteWhen(reasons));
+        for _ in 0..2 {
+            world.poll().await;
+            world.pass(HOUR);
+        }
+        let mut there = world.server.listed();
+        assert_eq!(there.len(), left, "{reasons:?}");
+        for (at, mail) in there.iter_mut().enumerate() {
+            mail.unique_id = format!("renamed-{at:04}-0123456789abcdef");
+        }
+        let later = |number| letter(&format!("later-{number:04}-0123456789abcdef"), number);
+        world
+            .server
+            .replace([there, (600..620).map(later).collect()].concat());
+        let summary = world.poll().await;
+        assert_eq!(held(&summary), Some("unique_ids_changed"), "{reasons:?}");
+        assert_eq!(summary.counts.retrieved, 0, "{reasons:?}");
     }
 }
 

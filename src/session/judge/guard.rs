@@ -12,8 +12,8 @@ use crate::session::{SessionError, Visit};
 
 /// Reasons why a unique-id may be gone, other than a change of the whole maildrop.
 pub(in crate::session) struct Explained {
-    /// After how many seconds delivered messages are deleted, by the present configuration and by
-    /// that of the last session.
+    /// After how many seconds all delivered messages are deleted, by the present configuration and
+    /// by that of the last session.
     deletes_after_seconds: [Option<u64>; 2],
     /// Whether the server of this session or of the last hides retrieved messages.
     hides: bool,
@@ -46,7 +46,7 @@ impl Explained {
     ) -> Self {
         Self {
             deletes_after_seconds: [
-                visit.retention.due_after_seconds(),
+                visit.retention.all_due_after_seconds(),
                 state.deletes.after_seconds,
             ],
             hides: hides || state.hiding.hid_retrieved,
@@ -55,7 +55,8 @@ impl Explained {
     }
 
     /// Whether the last complete listing contained the message, and neither we nor a server that
-    /// hides messages can have removed it.
+    /// hides messages can have removed it. A delete for its octets or its place in the maildrop is
+    /// explained by its note, which stays after QUIT: most messages are not deleted for these.
     pub(in crate::session) fn expects(&self, known: &Known<'_>) -> bool {
         let record = &known.record;
         let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
@@ -65,6 +66,7 @@ impl Explained {
         let is_named = !made_names::is_made_here(known.unique_id);
         record.absent_since.is_none()
             && is_named
+            && record.notes.asked.is_none()
             && !self.deletes_after_seconds.iter().any(deleted)
             && !(self.hides && known.digest.is_some())
     }

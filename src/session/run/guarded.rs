@@ -29,7 +29,7 @@ impl Session<'_> {
             None => state.maildrop.adopted = false,
         }
         // Everything done since the last complete listing explains what is gone in the next one.
-        let deletes_after = self.visit.retention.due_after_seconds();
+        let deletes_after = self.visit.retention.all_due_after_seconds();
         let before = state.deletes.after_seconds;
         state.deletes.after_seconds = match (before, deletes_after) {
             (Some(before), Some(now)) if !listing.complete => Some(before.min(now)),
