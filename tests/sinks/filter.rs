@@ -237,6 +237,21 @@ async fn a_program_that_is_missing_or_cannot_run_keeps_the_account_from_logging_
 }
 
 #[tokio::test]
+async fn a_repaired_filter_is_up_again_though_the_first_message_is_spam() {
+    let text = "test -e $1/repaired || exit 127; grep -q '^Subject: [012]' && exit 65; exit 0";
+    let one = Filtered::new(mails(4)).through(text, false);
+    one.poll().await;
+    assert!(one.gate.why().is_some(), "it is down");
+    std::fs::write(one.world.directory().join("repaired"), "").unwrap();
+    one.world.pass(3_600);
+    one.poll().await;
+    assert!(one.gate.why().is_none(), "it has judged a message");
+    one.poll().await;
+    assert_eq!(one.quarantined().await, 3);
+    assert_eq!(one.world.sink.count(), 1);
+}
+
+#[tokio::test]
 async fn much_spam_in_a_row_is_quarantined_at_once_and_honest_mail_comes_with_the_same_poll() {
     let one = Filtered::new(mails(60)).through("grep -q '^Subject: .*0$' || exit 65", false);
     let summary = one.poll().await;

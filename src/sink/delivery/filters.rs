@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::sink::delivery::{Attempt, Delivery, Gated, RefusedBy, Undelivered};
 use crate::sink::filter::Filter;
-use crate::sink::{Begin, Gate, Offer, Refusal};
+use crate::sink::{Begin, Fault, Gate, Offer, Refusal};
 use crate::spool::Message;
 
 /// A filter of an account's messages, and the gate that knows whether it works now.
@@ -84,7 +84,13 @@ impl Delivery {
                 message: &message,
                 ..attempt.offer
             };
-            let passed = match step.in_turn(offer, attempt).await {
+            let answer = step.in_turn(offer, attempt).await;
+            if answer.as_ref().is_some_and(is_verdict) {
+                // A filter that refuses a message for good works.
+                let account = &attempt.offer.origin.account;
+                step.gated.gate.accepted(account, attempt.key);
+            }
+            let passed = match answer {
                 None => return Err(Undelivered::withdrawn(attempt)),
                 Some(Err(mut refusal)) => {
                     refusal.words = format!("{}: {}", step.gated.name, refusal.words);
@@ -103,10 +109,16 @@ impl Delivery {
                 }
                 Some(Ok(passed)) => passed,
             };
-            let account = &attempt.offer.origin.account;
-            step.gated.gate.accepted(account, attempt.key);
             message = passed;
         }
         Ok(message)
+    }
+}
+
+/// Whether a filter has judged the message: it let it pass, or refused it for good.
+fn is_verdict(answer: &Result<Message, Refusal>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(refusal) => refusal.fault == Fault::MessagePermanent,
     }
 }
