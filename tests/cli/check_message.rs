@@ -19,19 +19,18 @@ const MESSAGE: &str = "Return-Path: <a@b.example>\nDelivered-To: box@provider.ex
                        Received: from a by mx.example id 1; now\n\
                        X-Original-To: root@evil.example\n\ntext\n";
 
+/// What `check --message` says about a message on disk.
+fn explained(place: &Place, message: &str) -> String {
+    let file = place.path("mail.eml");
+    std::fs::write(&file, message).unwrap();
+    let file = file.to_str().unwrap();
+    place.succeed(&["check", "--message", file, "--account", "family"])
+}
+
 #[test]
 fn a_message_on_disk_is_explained_without_a_connection() {
     let place = place(ENVELOPE);
-    std::fs::write(place.path("mail.eml"), MESSAGE).unwrap();
-    let file = place.path("mail.eml");
-    let words = [
-        "check",
-        "--message",
-        file.to_str().unwrap(),
-        "--account",
-        "family",
-    ];
-    let said = place.succeed(&words);
+    let said = explained(&place, MESSAGE);
     let lines: Vec<&str> = said.lines().collect();
     let octets = format!("octets        {}", MESSAGE.len());
     assert_eq!(
@@ -90,16 +89,7 @@ fn a_message_that_is_not_offered_is_explained_too() {
         ),
     ] {
         let place = place(envelope);
-        std::fs::write(place.path("mail.eml"), message).unwrap();
-        let file = place.path("mail.eml");
-        let words = [
-            "check",
-            "--message",
-            file.to_str().unwrap(),
-            "--account",
-            "family",
-        ];
-        let said = place.succeed(&words);
+        let said = explained(&place, message);
         assert!(said.contains(expected), "{expected}\n{said}");
     }
 }
